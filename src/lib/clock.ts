@@ -1,0 +1,43 @@
+/** Time as the server sees it. The simulator brings its own; nothing else reads clocks or sets timers. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds with a fraction; the zero point is arbitrary. */
+  nowMs(): number;
+  /** Wall-clock milliseconds since the Unix epoch: for people, never for decisions. */
+  wallMs(): number;
+  /** Runs `fn` once after `delayMs`. A pending timer does not keep the process alive. */
+  after(delayMs: number, fn: () => void): Timer;
+  /** Runs `fn` every `periodMs`, the first time after one period. */
+  every(periodMs: number, fn: () => void): Timer;
+  /** Runs `fn` after the I/O events that are already waiting: the end of this turn of the loop. */
+  defer(fn: () => void): void;
+}
+
+export class SystemClock implements Clock {
+  nowMs(): number {
+    return performance.now();
+  }
+
+  wallMs(): number {
+    return Date.now();
+  }
+
+  after(delayMs: number, fn: () => void): Timer {
+    const handle = setTimeout(fn, delayMs);
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  }
+
+  every(periodMs: number, fn: () => void): Timer {
+    const handle = setInterval(fn, periodMs);
+    handle.unref();
+    return { cancel: () => clearInterval(handle) };
+  }
+
+  defer(fn: () => void): void {
+    setImmediate(fn);
+  }
+}

@@ -1,0 +1,46 @@
+import { assert } from "./assert.ts";
+
+/** Every limit of the product: name, default and unit in one place. Flags change those marked "flag". */
+export const limits = {
+  /** Largest encoded command (flag --max-request-bytes). */
+  requestSizeBytesMax: 1_572_864,
+  /** What gRPC accepts beyond requestSizeBytesMax, so that the clearer error above it is the one seen. */
+  grpcOverheadBytes: 524_288,
+  /** Operations per list of a transaction (flag --max-txn-ops). */
+  txnOpsMax: 128,
+  /** Levels of nested transactions; etcd leaves this to its stack. */
+  txnDepthMax: 64,
+  /** Longest lease, in seconds. */
+  leaseTtlSecondsMax: 9_000_000_000,
+  /** Leases revoked in one scan of the expiry heap. */
+  leaseRevokesPerScanMax: 500,
+  /** Default storage quota (flag --quota-backend-bytes). */
+  quotaBytes: 2_147_483_648,
+  /** Committed entries waiting to be applied before proposals are refused. */
+  applyLagEntriesMax: 5_000,
+  /** Proposals waiting for their answer before more are refused. */
+  proposalsInFlightMax: 50_000,
+  /** Bytes of proposals not yet applied before more are refused. */
+  proposalBytesInFlightMax: 268_435_456,
+  /** Watch responses queued to one stream before its watchers fall back to reading history. */
+  watchQueueResponsesMax: 128,
+  /** Bytes queued to one watch stream before the same happens. */
+  watchQueueBytesMax: 8_388_608,
+  /** Distinct revisions in one catch-up response of a watcher. */
+  watchBatchRevisionsMax: 1_000,
+  /** Watchers on one stream. */
+  watchersPerStreamMax: 100_000,
+  /** Metadata (headers) of one gRPC or HTTP request. */
+  headerBytesMax: 65_536,
+  /** Body of one plain HTTP request. */
+  httpBodyBytesMax: 1_572_864,
+  /** Keys in one plain HTTP listing when no limit is asked for. */
+  httpListKeysMax: 1_000,
+} as const;
+
+assert(limits.httpBodyBytesMax <= limits.requestSizeBytesMax, "an HTTP body must fit in a command");
+assert(
+  limits.requestSizeBytesMax < limits.proposalBytesInFlightMax,
+  "one command must fit in the proposal window",
+);
+assert(limits.watchQueueBytesMax > limits.requestSizeBytesMax, "one event must fit in a watch queue");

@@ -1,0 +1,72 @@
+import type { ByteString } from "../../lib/bytes.ts";
+
+/**
+ * One change of one key: what etcd stores under (main, sub). `tombstone` records carry no value, version,
+ * createRevision or lease. Records are immutable.
+ */
+export interface VersionedRecord {
+  readonly key: ByteString;
+  readonly main: number;
+  readonly sub: number;
+  readonly createRevision: number;
+  readonly version: number;
+  readonly value: ByteString;
+  readonly lease: bigint;
+  readonly tombstone: boolean;
+}
+
+/** What a range read returns: keys in byte order, and how many keys there are beyond the limit. */
+export interface RangeRead {
+  readonly records: VersionedRecord[];
+  readonly count: number;
+}
+
+/** A half-open interval of keys in etcd's notation: end "" = exactly start, end "\0" = open. */
+export interface KeyInterval {
+  readonly start: ByteString;
+  readonly end: ByteString;
+}
+
+/**
+ * The versioned store under MVCC. It sits at versioned records rather than raw bytes, so that a memory engine
+ * and a disk engine can each be good at it.
+ *
+ * Law (test/suites/engine-suite.ts):
+ *  E1 append() takes records in ascending (main, sub) and makes them visible at once to every read.
+ *  E2 reads at revision R see, for each key, its newest record with main <= R; a tombstone reads as absent.
+ *  E3 compact removes exactly: records with main <= R that are not the newest <= R of their key, and tombstones
+ *     with main < R. Reads at or above R never change by it.
+ *  E4 records() runs in ascending (main, sub), also while append and compact go on.
+ */
+export interface Engine {
+  /** Appends the records of one write transaction. */
+  append(records: readonly VersionedRecord[]): void;
+  /** The newest record of `key` when it is alive. */
+  latest(key: ByteString): VersionedRecord | undefined;
+  /** The record of `key` alive at `revision`. */
+  at(key: ByteString, revision: number): VersionedRecord | undefined;
+  /**
+   * Live keys of the interval at `revision` in byte order, at most `limit` of them (0 = all); `count` is the
+   * total, whatever the limit.
+   */
+  range(interval: KeyInterval, revision: number, limit: number): RangeRead;
+  /** How many keys are alive in the interval at `revision`. */
+  count(interval: KeyInterval, revision: number): number;
+  /** Records with from <= main <= to in order; lazily, so that a caller can take bites. */
+  records(fromMain: number, toMain: number): IterableIterator<VersionedRecord>;
+  /** Starts or goes on with the removal up to `revision`; one bite of about `recordsMax`. True when finished. */
+  compactStep(revision: number, recordsMax: number): boolean;
+  /** Number of live keys, of all records, and the sizes quota and status report. */
+  stats(): EngineStats;
+  /** Drops everything: a snapshot is about to be loaded. */
+  reset(): void;
+}
+
+export interface EngineStats {
+  readonly liveKeys: number;
+  readonly records: number;
+  /** Bytes of all records held, reclaimable ones included. */
+  readonly sizeBytes: number;
+  /** Bytes of the records that a finished compaction would keep. */
+  readonly sizeInUseBytes: number;
+}
