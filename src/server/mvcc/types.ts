@@ -8,6 +8,7 @@ import type {
   RangeResponse,
   TxnRequest,
   TxnResponse,
+  WatchCreateRequest,
 } from "../../codec/index.ts";
 import type { ByteString } from "../../lib/bytes.ts";
 import type { EngineStats, VersionedRecord } from "../storage/index.ts";
@@ -77,4 +78,20 @@ export interface WatchDelivery {
 export interface WatchEvent {
   readonly event: Event;
   encoded: Uint8Array | undefined;
+}
+
+/** One gRPC watch stream's watchers. Answers (created, canceled, progress too) come through the sink, in order. */
+export interface WatchStream {
+  /** Follows semantics-watch-lease A2; a refused creation is answered through the sink too. */
+  create(request: WatchCreateRequest): void;
+  cancel(watchId: number): void;
+  /** Manual progress (A6). */
+  requestProgress(): void;
+  /** The sink can take more after `send` said false. */
+  resume(): void;
+  close(): void;
+}
+
+export interface WatchHubContract {
+  openStream(sink: WatchSink): WatchStream;
 }

@@ -1,0 +1,2 @@
+/** Multi-version store: revisions, transactions, watch, compaction, hashes. */
+export * from "./types.ts";

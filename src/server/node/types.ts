@@ -1,0 +1,69 @@
+import type {
+  AlarmMember,
+  CompactionResponse,
+  DeleteRangeResponse,
+  LeaseGrantResponse,
+  LeaseRevokeResponse,
+  LeaseTimeToLiveResponse,
+  Member,
+  PutResponse,
+  TxnResponse,
+} from "../../codec/index.ts";
+import type { KvReader, WatchHubContract } from "../mvcc/index.ts";
+import type { Command } from "../state/index.ts";
+
+/** What applying a command answers; headers hold the revision only, the services complete them. */
+export interface ApplyResults {
+  put: PutResponse;
+  deleteRange: DeleteRangeResponse;
+  txn: TxnResponse;
+  compaction: CompactionResponse;
+  leaseGrant: LeaseGrantResponse;
+  leaseRevoke: LeaseRevokeResponse;
+  leaseTick: undefined;
+  leaseFloat: undefined;
+  /** The alarms that the request changed or, for a get, all. */
+  alarm: AlarmMember[];
+  memberAttributes: undefined;
+}
+
+/** The member as the services see it (api floor). All rejections are RequestError. */
+export interface ServerNode {
+  readonly memberId: bigint;
+  readonly clusterId: bigint;
+  readonly name: string;
+  readonly term: number;
+  /** 0n while there is none. */
+  readonly leaderId: bigint;
+  readonly isLearner: boolean;
+  /** Committed and applied log indexes. */
+  readonly raftIndex: number;
+  readonly appliedIndex: number;
+  readonly kv: KvReader;
+  readonly watchHub: WatchHubContract;
+  readonly quotaBytes: number;
+
+  /**
+   * Puts the command through the log and resolves once it is durable on a quorum and applied here. Rejects with
+   * requestTooLarge, tooManyRequests, timeout (outcome unknown), stopped, or the error that applying it gave.
+   */
+  propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]>;
+  /** Resolves when reading local state is linearizable: a read index confirmed and applied. */
+  readBarrier(): Promise<void>;
+  /** Whether `costBytes` more would fit in the quota (semantics-kv-mvcc 10). */
+  admits(costBytes: number): boolean;
+  alarms(): AlarmMember[];
+  members(): Member[];
+
+  /** id 0n: the member chooses one. */
+  leaseGrant(id: bigint, ttl: number): Promise<LeaseGrantResponse>;
+  /** The TTL after renewal; 0 when there is no such lease. */
+  leaseRenew(id: bigint): Promise<number>;
+  /** ttl -1 when there is no such lease; header undefined. */
+  leaseTimeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse>;
+  leases(): bigint[];
+  /** Resolves when the removal up to the current compact revision is finished on this member. */
+  compactionFinished(): Promise<void>;
+  /** Gives reclaimable space back. The memory engine holds none after compaction: resolves when that is so. */
+  defragment(): Promise<void>;
+}

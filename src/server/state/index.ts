@@ -1,0 +1,2 @@
+/** Deterministic application of the log to MVCC, leases and alarms. */
+export * from "./command.ts";
