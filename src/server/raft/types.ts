@@ -1,6 +1,6 @@
 /**
- * Plain data of the consensus core (raft-core-spec sections 1 and 12). Indexes and terms are numbers below 2^53;
- * member ids are bigint. An Entry is never changed after it has entered a log.
+ * Plain data of the consensus core (raft-core-spec sections 1, 9 and 12). Indexes and terms are numbers below
+ * 2^53; member ids are bigint. An Entry is never changed after it has entered a log.
  */
 export const entryType = { normal: 0, confChange: 1, confChangeV2: 2 } as const;
 export type EntryType = (typeof entryType)[keyof typeof entryType];
@@ -19,6 +19,8 @@ export interface HardState {
   readonly commit: number;
 }
 
+export const emptyHardState: HardState = { term: 0, vote: 0n, commit: 0 };
+
 export interface ConfState {
   readonly voters: readonly bigint[];
   readonly learners: readonly bigint[];
@@ -27,8 +29,88 @@ export interface ConfState {
   readonly autoLeave: boolean;
 }
 
+export const emptyConfState: ConfState = {
+  voters: [],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
 export interface SnapshotMetadata {
   readonly confState: ConfState;
   readonly index: number;
   readonly term: number;
+}
+
+/** What a follower is told to load; its data travels beside the log (node/snapshot-transfer). */
+export interface Snapshot {
+  readonly metadata: SnapshotMetadata;
+}
+
+export const role = {
+  follower: "follower",
+  preCandidate: "preCandidate",
+  candidate: "candidate",
+  leader: "leader",
+} as const;
+export type Role = (typeof role)[keyof typeof role];
+
+/** Volatile state, for observers. */
+export interface SoftState {
+  readonly leader: bigint;
+  readonly role: Role;
+}
+
+/** A confirmed read: once `index` is applied, the reads behind `context` are linearizable. */
+export interface ReadState {
+  readonly index: number;
+  readonly context: number;
+}
+
+/** No member: "no leader", "no vote". */
+export const NONE = 0n;
+/** The targets of MsgStorageAppend and MsgStorageApply. */
+export const LOCAL_APPEND = 0xffff_ffff_ffff_ffffn;
+export const LOCAL_APPLY = 0xffff_ffff_ffff_fffen;
+
+export const messageType = {
+  hup: 0,
+  prop: 2,
+  appResp: 4,
+  voteResp: 6,
+  readIndex: 15,
+  storageAppend: 19,
+  storageAppendResp: 20,
+  storageApply: 21,
+  storageApplyResp: 22,
+} as const;
+export type MessageType = (typeof messageType)[keyof typeof messageType];
+
+/** One message; which fields mean something depends on the type (raft-core-spec 1.1). */
+export interface Message {
+  readonly type: MessageType;
+  readonly to: bigint;
+  readonly from: bigint;
+  /** 0 on local messages. */
+  readonly term: number;
+  readonly logTerm: number;
+  readonly index: number;
+  readonly entries: readonly Entry[];
+  readonly reject: boolean;
+  /** Set on storageAppend when term, vote or commit changed. */
+  readonly hardState: HardState | undefined;
+  readonly snapshot: Snapshot | undefined;
+  /** For the caller to step once this message's write is durable, or its entries applied. */
+  readonly responses: readonly Message[];
+}
+
+/**
+ * One batch of work for the caller. Storage writes are asynchronous: `messages` holds, beside what goes to peers,
+ * one storageAppend (persist, in order, then step its responses) and one storageApply (apply, then step).
+ */
+export interface Ready {
+  readonly softState: SoftState | undefined;
+  readonly readStates: readonly ReadState[];
+  readonly messages: readonly Message[];
 }

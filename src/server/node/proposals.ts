@@ -1,0 +1,101 @@
+import type { Clock } from "../../lib/clock.ts";
+import { RequestError } from "../../lib/errors.ts";
+
+interface Waiter {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+  readonly deadlineMs: number;
+  readonly sizeBytes: number;
+}
+
+export interface ProposalLimits {
+  readonly timeoutMs: number;
+  readonly countMax: number;
+  readonly sizeBytesMax: number;
+}
+
+/**
+ * The commands this member has proposed and not yet answered, by sequence number. All wait equally long, so they
+ * expire in the order they came in.
+ */
+export class Proposals {
+  readonly #clock: Clock;
+  readonly #limits: ProposalLimits;
+  readonly #waiters = new Map<number, Waiter>();
+  #sequenceLast = 0;
+  #sizeBytes = 0;
+  /** For metrics. */
+  failedTotal = 0;
+
+  constructor(clock: Clock, limits: ProposalLimits) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  get pending(): number {
+    return this.#waiters.size;
+  }
+
+  /** The number the next command will carry. */
+  nextSequence(): number {
+    return ++this.#sequenceLast;
+  }
+
+  /** Throws tooManyRequests when the window is full. */
+  admit(sizeBytes: number): void {
+    if (
+      this.#waiters.size >= this.#limits.countMax ||
+      (this.#sizeBytes > 0 && this.#sizeBytes + sizeBytes > this.#limits.sizeBytesMax)
+    ) {
+      this.failedTotal++;
+      throw new RequestError("tooManyRequests");
+    }
+  }
+
+  /** Waits for the answer to command `sequence`. */
+  wait(sequence: number, sizeBytes: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#sizeBytes += sizeBytes;
+      this.#waiters.set(sequence, {
+        resolve,
+        reject,
+        deadlineMs: this.#clock.nowMs() + this.#limits.timeoutMs,
+        sizeBytes,
+      });
+    });
+  }
+
+  has(sequence: number): boolean {
+    return this.#waiters.has(sequence);
+  }
+
+  resolve(sequence: number, result: unknown): void {
+    this.#take(sequence)?.resolve(result);
+  }
+
+  reject(sequence: number, error: Error): void {
+    this.#take(sequence)?.reject(error);
+  }
+
+  /** Gives up on those whose time has passed: their outcome is unknown, and etcd's text says "timed out". */
+  expire(): void {
+    const now = this.#clock.nowMs();
+    for (const [sequence, waiter] of this.#waiters) {
+      if (waiter.deadlineMs > now) return;
+      this.failedTotal++;
+      this.reject(sequence, new RequestError("timeout"));
+    }
+  }
+
+  stop(error: Error): void {
+    for (const sequence of [...this.#waiters.keys()]) this.reject(sequence, error);
+  }
+
+  #take(sequence: number): Waiter | undefined {
+    const waiter = this.#waiters.get(sequence);
+    if (waiter === undefined) return undefined;
+    this.#waiters.delete(sequence);
+    this.#sizeBytes -= waiter.sizeBytes;
+    return waiter;
+  }
+}
