@@ -1,0 +1,53 @@
+// Runs every suite in turn, lets its output through, adds up what passed, failed and was skipped, and fails when
+// anything failed or a suite ended without saying what it ran.
+import { spawn } from "node:child_process";
+
+const suites = [
+  { name: "unit, property and command tests", command: ["npm", ["test"]] },
+  { name: "conformance with real clients", command: ["npm", ["run", "test:conformance"]] },
+  { name: "kill -9 loop, short", command: ["npm", ["run", "test:kill", "--", "--kills", "10", "--keys", "20000"]] },
+  { name: "hostile clients", command: ["npm", ["run", "test:hostile"]] },
+];
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+for (const suite of suites) {
+  console.log(`\n=== ${suite.name}`);
+  const { code, output } = await run(...suite.command);
+  const counts = countsOf(output);
+  if (counts === undefined) {
+    console.log(`${suite.name}: no count of tests in its output`);
+    total.failed += 1;
+    continue;
+  }
+  total.passed += counts.passed;
+  total.skipped += counts.skipped;
+  total.failed += counts.failed === 0 && code !== 0 ? 1 : counts.failed;
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+
+/** The last plain closing line, or mocha's. */
+function countsOf(output) {
+  const plain = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)].at(-1);
+  if (plain) return { passed: Number(plain[1]), failed: Number(plain[2]), skipped: Number(plain[3] ?? 0) };
+  const passing = /^\s+(\d+) passing/m.exec(output);
+  if (!passing) return undefined;
+  const number = (pattern) => Number(pattern.exec(output)?.[1] ?? 0);
+  return {
+    passed: Number(passing[1]),
+    failed: number(/^\s+(\d+) failing/m),
+    skipped: number(/^\s+(\d+) pending/m),
+  };
+}
+
+function run(program, args) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (chunk) => {
+      process.stdout.write(chunk);
+      output += chunk;
+    });
+    child.on("close", (code) => resolve({ code, output }));
+  });
+}
