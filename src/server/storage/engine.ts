@@ -45,6 +45,8 @@ export interface Engine {
   latest(key: ByteString): VersionedRecord | undefined;
   /** The record of `key` alive at `revision`. */
   at(key: ByteString, revision: number): VersionedRecord | undefined;
+  /** The newest record of `key` with main <= revision, tombstones included. */
+  newest(key: ByteString, revision: number): VersionedRecord | undefined;
   /**
    * Live keys of the interval at `revision` in byte order, at most `limit` of them (0 = all); `count` is the
    * total, whatever the limit.
@@ -52,9 +54,15 @@ export interface Engine {
   range(interval: KeyInterval, revision: number, limit: number): RangeRead;
   /** How many keys are alive in the interval at `revision`. */
   count(interval: KeyInterval, revision: number): number;
-  /** Records with from <= main <= to in order; lazily, so that a caller can take bites. */
+  /**
+   * Records with fromMain <= main <= toMain in order; lazily, so that a caller can take bites. An iterator opened
+   * before compactStep may or may not give the records that it removes; it ends when the engine is reset.
+   */
   records(fromMain: number, toMain: number): IterableIterator<VersionedRecord>;
-  /** Starts or goes on with the removal up to `revision`; one bite of about `recordsMax`. True when finished. */
+  /**
+   * Starts or goes on with the removal up to `revision`; one bite that looks at about `recordsMax` records. True
+   * when finished. A higher revision than the one under way starts anew, a lower one goes on with it.
+   */
   compactStep(revision: number, recordsMax: number): boolean;
   /** Number of live keys, of all records, and the sizes quota and status report. */
   stats(): EngineStats;
@@ -67,6 +75,6 @@ export interface EngineStats {
   readonly records: number;
   /** Bytes of all records held, reclaimable ones included. */
   readonly sizeBytes: number;
-  /** Bytes of the records that a finished compaction would keep. */
+  /** Bytes of the records that a finished compaction at the newest revision would keep: one for each live key. */
   readonly sizeInUseBytes: number;
 }

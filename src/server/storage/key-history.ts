@@ -1,0 +1,70 @@
+import type { VersionedRecord } from "./engine.ts";
+
+/**
+ * The records of one key, oldest first; the newest one apart, because most keys have only one and most reads
+ * want only that.
+ */
+export class KeyHistory {
+  #latest: VersionedRecord;
+  #older: VersionedRecord[] | undefined = undefined;
+
+  constructor(first: VersionedRecord) {
+    this.#latest = first;
+  }
+
+  get latest(): VersionedRecord {
+    return this.#latest;
+  }
+
+  get oldest(): VersionedRecord {
+    return this.#older?.[0] ?? this.#latest;
+  }
+
+  push(record: VersionedRecord): void {
+    if (this.#older === undefined) this.#older = [this.#latest];
+    else this.#older.push(this.#latest);
+    this.#latest = record;
+  }
+
+  /** The newest record with main <= revision, tombstones included. */
+  newest(revision: number): VersionedRecord | undefined {
+    if (this.#latest.main <= revision) return this.#latest;
+    if (this.#older === undefined) return undefined;
+    return this.#older[countUpTo(this.#older, revision) - 1];
+  }
+
+  /**
+   * Forgets what a compaction at `revision` removes: what is older than the newest record up to it, and that one
+   * too when it is a tombstone below `revision`. False when nothing is left.
+   */
+  compact(revision: number): boolean {
+    if (this.#latest.main <= revision) {
+      this.#older = undefined;
+      return !isDroppedTombstone(this.#latest, revision);
+    }
+    if (this.#older === undefined) return true;
+    const newestIndex = countUpTo(this.#older, revision) - 1;
+    if (newestIndex < 0) return true;
+    const newest = this.#older[newestIndex] as VersionedRecord;
+    const dropCount = isDroppedTombstone(newest, revision) ? newestIndex + 1 : newestIndex;
+    if (dropCount === this.#older.length) this.#older = undefined;
+    else if (dropCount > 0) this.#older = this.#older.slice(dropCount);
+    return true;
+  }
+}
+
+function isDroppedTombstone(record: VersionedRecord, revision: number): boolean {
+  return record.tombstone && record.main < revision;
+}
+
+/** How many of the records, which are in ascending order, have main <= revision. */
+function countUpTo(records: readonly VersionedRecord[], revision: number): number {
+  let low = 0;
+  let high = records.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((records[middle] as VersionedRecord).main <= revision) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { MemoryEngine, RECORD_OVERHEAD_BYTES } from "../../../../src/server/storage/memory-engine.ts";
+import { engineSuite, put, tombstone } from "../../../suites/engine-suite.ts";
+
+engineSuite("MemoryEngine", () => new MemoryEngine());
+
+describe("MemoryEngine", () => {
+  it("a record counts its key, its value and a fixed overhead", () => {
+    const engine = new MemoryEngine();
+    engine.append([put("key", 2, 0, "value")]);
+    assert.equal(engine.stats().sizeBytes, 3 + 5 + RECORD_OVERHEAD_BYTES);
+    engine.append([tombstone("key", 3, 0)]);
+    assert.equal(engine.stats().sizeBytes, 3 + 5 + 3 + 2 * RECORD_OVERHEAD_BYTES);
+  });
+
+  it("many versions of one key are found at every revision and go in one compaction", () => {
+    const engine = new MemoryEngine();
+    for (let main = 2; main < 50_002; main++) engine.append([put("hot", main, 0)]);
+    for (const main of [2, 3, 25_000, 50_001])
+      assert.equal(engine.at(put("hot", 2, 0).key, main)?.main, main);
+    let steps = 1;
+    while (!engine.compactStep(50_000, 1_000)) steps++;
+    assert.ok(steps >= 45 && steps <= 51, `${steps} bites of a thousand`);
+    assert.equal(engine.stats().records, 2);
+  });
+
+  it("what compaction leaves is packed, so that a long life does not leave tiny chunks", () => {
+    const engine = new MemoryEngine();
+    let main = 1;
+    for (let round = 0; round < 200; round++) {
+      for (let i = 0; i < 100; i++) engine.append([put(`k${i % 10}`, ++main, 0)]);
+      while (!engine.compactStep(main, 7));
+    }
+    assert.equal(engine.stats().records, 10);
+    assert.deepEqual(
+      [...engine.records(0, main)].map((record) => record.main),
+      Array.from({ length: 10 }, (_, i) => main - 9 + i),
+    );
+  });
+});
