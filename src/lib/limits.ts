@@ -32,10 +32,22 @@ export const limits = {
   watchersPerStreamMax: 100_000,
   /** Metadata (headers) of one gRPC or HTTP request. */
   headerBytesMax: 65_536,
+  /** How long a new connection may take to show which protocol it speaks, TLS handshake included, each. */
+  protocolSniffMsMax: 10_000,
+  /** Keep-alive requests of one stream that wait for their answer before more are read. */
+  keepAlivesInFlightPerStreamMax: 1_000,
   /** Body of one plain HTTP request. */
   httpBodyBytesMax: 1_572_864,
-  /** Keys in one plain HTTP listing when no limit is asked for. */
+  /** Keys in one plain HTTP listing, whatever limit is asked for. */
   httpListKeysMax: 1_000,
+  /** Time for the headers of one HTTP request to arrive, in milliseconds. */
+  httpHeadersTimeoutMs: 10_000,
+  /** Time for one whole HTTP request to arrive, body included, in milliseconds. */
+  httpRequestTimeoutMs: 60_000,
+  /** An HTTP connection between two requests is closed after this, in milliseconds. */
+  httpKeepAliveTimeoutMs: 75_000,
+  /** An HTTP connection on which nothing moves is closed after this, in milliseconds (readers that stall). */
+  httpSocketIdleTimeoutMs: 120_000,
 } as const;
 
 assert(limits.httpBodyBytesMax <= limits.requestSizeBytesMax, "an HTTP body must fit in a command");
@@ -43,4 +55,5 @@ assert(
   limits.requestSizeBytesMax < limits.proposalBytesInFlightMax,
   "one command must fit in the proposal window",
 );
+assert(limits.httpHeadersTimeoutMs <= limits.httpRequestTimeoutMs, "headers are a part of the request");
 assert(limits.watchQueueBytesMax > limits.requestSizeBytesMax, "one event must fit in a watch queue");
