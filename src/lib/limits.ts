@@ -34,6 +34,8 @@ export const limits = {
   headerBytesMax: 65_536,
   /** How long a new connection may take to show which protocol it speaks, TLS handshake included, each. */
   protocolSniffMsMax: 10_000,
+  /** An HTTP/2 connection from which nothing was read for this long must answer a ping. */
+  connectionSilenceMsMax: 60_000,
   /** Keep-alive requests of one stream that wait for their answer before more are read. */
   keepAlivesInFlightPerStreamMax: 1_000,
   /** Body of one plain HTTP request. */

@@ -1,4 +1,7 @@
+import type { Duplex } from "node:stream";
+import type { Clock } from "../../lib/clock.ts";
 import type { GrpcCode } from "../../lib/errors.ts";
+import type { Log } from "../../lib/log.ts";
 
 /**
  * What a gRPC transport does for the services, in bytes: it knows paths, streams, deadlines, metadata and status,
@@ -27,6 +30,12 @@ export interface ServerStream {
   send(message: Buffer): boolean;
   /** Bytes queued and not yet taken by the peer. */
   readonly queuedBytes: number;
+  /** Messages queued and not yet taken by the peer. */
+  readonly queuedMessages: number;
+  /**
+   * Runs `fn` each time the queue has become short again after `send` said false. One listener; a later one takes
+   * the place of an earlier one.
+   */
   onDrain(fn: () => void): void;
   /** Ends the call with OK, or with the status of `error` (RequestError, StatusError, anything else = Unknown). */
   end(error?: Error): void;
@@ -58,7 +67,27 @@ export interface TransportOptions {
   readonly concurrentStreamsMax: number;
   readonly keepalive: { readonly minTimeMs: number; readonly intervalMs: number; readonly timeoutMs: number };
   readonly tls: TransportTls | undefined;
+  /** Further addresses that serve the same methods (etcd --listen-client-urls is a list). */
+  readonly alsoListen: readonly ListenAddress[];
+  /**
+   * Takes the connections that speak HTTP/1.1 on the same port, with what was read of them put back; undefined:
+   * they are closed.
+   */
+  readonly onHttp1: ((socket: Duplex) => void) | undefined;
+  readonly observer: TransportObserver | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
 }
+
+/** `host`: an address (IPv6 with or without brackets), a name, or "" for every interface. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TransportTls | undefined;
+}
+
+/** The messages a stream may hold before `send` says false; the services' own limits are larger. */
+export const sendQueueLimits = { bytesMax: 65_536, messagesMax: 64 } as const;
 
 export interface TransportTls {
   readonly cert: Buffer;
@@ -69,6 +98,8 @@ export interface TransportTls {
 export interface Transport {
   /** Binds; resolves with the port in use (useful with port 0). */
   listen(): Promise<number>;
+  /** The ports in use, in the order host/port, alsoListen[0], ...; empty before listen() has resolved. */
+  readonly ports: readonly number[];
   /** GOAWAY, then waits for open calls up to `graceMs`, then closes hard. */
   close(graceMs: number): Promise<void>;
 }

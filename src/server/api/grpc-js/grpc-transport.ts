@@ -1,0 +1,211 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import {
+  Server,
+  type ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerMethodDefinition,
+} from "@grpc/grpc-js";
+import { assert } from "../../../lib/assert.ts";
+import { createDeferred } from "../../../lib/deferred.ts";
+import { grpcCode } from "../../../lib/errors.ts";
+import type { ListenAddress, MethodHandler, MethodTable, Transport, TransportOptions } from "../transport.ts";
+import { unknownPathText } from "./go-texts.ts";
+import { type Http2Seam, openHttp2Seam } from "./http2-seam.ts";
+import { Listener } from "./listener.ts";
+import { enforcePingPolicy } from "./ping-policy.ts";
+import { SessionLiveness } from "./session-liveness.ts";
+import { StreamCall } from "./stream-call.ts";
+import { UnaryCall } from "./unary-call.ts";
+
+/** What one stream may have on the way to us unread: a request of the usual size needs no second round trip. */
+const STREAM_WINDOW_BYTES = 262_144;
+/** The same for a whole connection; streams have windows of their own. */
+const CONNECTION_WINDOW_BYTES = 4_194_304;
+/** Name/value pairs in one header block. */
+const HEADER_PAIRS_MAX = 256;
+/** Cancelled calls of one connection: at once, and per second after that. A busy client cancels watches by the hundred. */
+const STREAM_RESET_BURST = 10_000;
+const STREAM_RESETS_PER_SECOND = 1_000;
+/** grpc-timeout above this many milliseconds is no timeout: timers hold 31 bits. */
+const TIMEOUT_MS_MAX = 2_147_483_647;
+
+const identity = (message: Buffer): Buffer => message;
+const nothing = (): void => {};
+
+/** @grpc/grpc-js as a Transport: DESIGN.md, "The grpc-js transport". */
+export class GrpcTransport implements Transport {
+  readonly #methods: MethodTable;
+  readonly #services: ReadonlySet<string>;
+  readonly #options: TransportOptions;
+  readonly #server: Server;
+  readonly #seam: Http2Seam;
+  readonly #liveness: SessionLiveness;
+  readonly #listeners: readonly Listener[];
+  #ports: readonly number[] = [];
+  /** The headers of the stream that grpc-js is being given, until it has made the call of it. */
+  #arrivingHeaders: IncomingHttpHeaders | undefined;
+
+  constructor(methods: MethodTable, options: TransportOptions) {
+    this.#methods = methods;
+    this.#options = options;
+    this.#services = new Set([...methods.keys()].map((path) => path.slice(1, path.lastIndexOf("/"))));
+    this.#server = new Server({
+      "grpc.max_receive_message_length": options.messageBytesMax,
+      "grpc.max_send_message_length": -1,
+      "grpc.keepalive_time_ms": options.keepalive.intervalMs,
+      "grpc.keepalive_timeout_ms": options.keepalive.timeoutMs,
+      "grpc.enable_channelz": 0,
+      interceptors: [(method, call) => this.#intercept(method, call)],
+    });
+    for (const [path, handler] of methods) this.#register(path, handler);
+    this.#seam = openHttp2Seam(this.#server, {
+      maxHeaderListPairs: HEADER_PAIRS_MAX,
+      streamResetBurst: STREAM_RESET_BURST,
+      streamResetRate: STREAM_RESETS_PER_SECOND,
+      // In megabytes, so none: at a limit Node resets streams at random; queues are bounded by the services.
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+      settings: {
+        maxConcurrentStreams: options.concurrentStreamsMax,
+        initialWindowSize: STREAM_WINDOW_BYTES,
+        maxHeaderListSize: options.headerBytesMax,
+      },
+    });
+    this.#liveness = new SessionLiveness(options.clock, options.keepalive.timeoutMs);
+    this.#watchHttp2();
+    const addresses: ListenAddress[] = [
+      { host: options.host, port: options.port, tls: options.tls },
+      ...options.alsoListen,
+    ];
+    this.#listeners = addresses.map(
+      (address) =>
+        new Listener(address, options, {
+          onHttp2: (socket) => this.#seam.inject(socket),
+          onHttp1: (socket) => {
+            if (options.onHttp1 === undefined) socket.destroy();
+            else options.onHttp1(socket);
+          },
+        }),
+    );
+  }
+
+  get ports(): readonly number[] {
+    return this.#ports;
+  }
+
+  async listen(): Promise<number> {
+    const ports: number[] = [];
+    try {
+      for (const listener of this.#listeners) ports.push(await listener.listen());
+    } catch (error) {
+      for (const listener of this.#listeners) listener.stopAccepting();
+      throw error;
+    }
+    this.#ports = ports;
+    const first = ports[0];
+    assert(first !== undefined, "a transport has an address");
+    return first;
+  }
+
+  async close(graceMs: number): Promise<void> {
+    for (const listener of this.#listeners) listener.stopAccepting();
+    const drained = createDeferred<void>();
+    this.#server.tryShutdown((error) => {
+      if (error) this.#options.log.debug("the gRPC server closed with an error", { error });
+      drained.resolve();
+    });
+    const timer = this.#options.clock.after(graceMs, drained.resolve);
+    await drained.promise;
+    timer.cancel();
+    this.#liveness.stop();
+    this.#server.forceShutdown();
+    for (const listener of this.#listeners) listener.closeConnections();
+  }
+
+  #register(path: string, handler: MethodHandler): void {
+    const type = { unary: "unary", serverStream: "serverStream", duplex: "bidi" }[handler.kind];
+    // The function is never called: #intercept keeps every call.
+    const isNew = this.#server.register(path, nothing, identity, identity, type);
+    assert(isNew, `one handler for ${path}`);
+  }
+
+  #watchHttp2(): void {
+    const { http2 } = this.#seam;
+    const { log, keepalive, clock } = this.#options;
+    http2.on("session", (session) => {
+      session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+      this.#liveness.watch(session);
+      enforcePingPolicy(session, keepalive.minTimeMs, clock);
+    });
+    http2.on("sessionError", (error) => log.debug("HTTP/2 session error", { error }));
+    http2.on("stream", (stream, headers) => this.#accept(stream, headers));
+  }
+
+  #accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const path = headers[":path"] ?? "";
+    if (!this.#methods.has(path) && isGrpc(headers)) {
+      this.#refuseUnknown(stream, path);
+      return;
+    }
+    this.#arrivingHeaders = headers;
+    this.#seam.dispatch(stream, headersForGrpcJs(headers));
+    this.#arrivingHeaders = undefined;
+  }
+
+  /** Not observed: the path is the caller's invention and would become a label of the metrics. */
+  #refuseUnknown(stream: ServerHttp2Stream, path: string): void {
+    stream.on("error", (error) => this.#options.log.debug("HTTP/2 stream error", { error }));
+    stream.respond(
+      {
+        ":status": constants.HTTP_STATUS_OK,
+        "content-type": "application/grpc",
+        "grpc-status": grpcCode.unimplemented,
+        "grpc-message": encodeURI(unknownPathText(path, this.#services)),
+      },
+      { endStream: true },
+    );
+    stream.resume();
+  }
+
+  #intercept(
+    method: ServerMethodDefinition<Buffer, Buffer>,
+    call: ServerInterceptingCallInterface,
+  ): ServerInterceptingCall {
+    const handler = this.#methods.get(method.path);
+    const headers = this.#arrivingHeaders;
+    assert(
+      handler !== undefined && headers !== undefined,
+      "grpc-js makes the call while it is given the stream",
+    );
+    return handler.kind === "unary"
+      ? new UnaryCall(call, method.path, headers, this.#options, handler.handle)
+      : new StreamCall(call, method.path, headers, this.#options, handler);
+  }
+}
+
+function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return headers["content-type"]?.startsWith("application/grpc") === true;
+}
+
+/**
+ * Only what grpc-js itself needs: it copies and checks each header it sees, complains of odd values on the console,
+ * and the services read the original.
+ */
+function headersForGrpcJs(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const seen: IncomingHttpHeaders = {
+    ":path": headers[":path"],
+    ":authority": headers[":authority"],
+    "content-type": headers["content-type"],
+  };
+  const timeout = headers["grpc-timeout"];
+  if (typeof timeout === "string" && !isBeyondTimers(timeout)) seen["grpc-timeout"] = timeout;
+  const encoding = headers["grpc-encoding"];
+  if (encoding !== undefined) seen["grpc-encoding"] = encoding;
+  return seen;
+}
+
+const msPerUnit: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };
+
+function isBeyondTimers(timeout: string): boolean {
+  const unit = msPerUnit[timeout.at(-1) ?? ""];
+  return unit !== undefined && Number.parseInt(timeout, 10) * unit > TIMEOUT_MS_MAX;
+}

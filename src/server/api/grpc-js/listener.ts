@@ -1,0 +1,152 @@
+import { lookup } from "node:dns/promises";
+import { type AddressInfo, createServer as createTcpServer, isIP, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { limits } from "../../../lib/limits.ts";
+import type { ListenAddress, TransportOptions } from "../transport.ts";
+
+const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+/** "PRI" begins no other method: RFC 9113 keeps it for HTTP/2. */
+const PREFACE_SURE_BYTES = 3;
+
+export interface ListenerSinks {
+  onHttp2(socket: Socket): void;
+  onHttp1(socket: Socket): void;
+}
+
+/**
+ * One listening address. Each connection must show within limits.protocolSniffMsMax whether it speaks HTTP/2 (all
+ * of its preface) or something else (taken for HTTP/1.1); what was read is put back before it is handed on.
+ */
+export class Listener {
+  readonly #address: ListenAddress;
+  readonly #options: Pick<TransportOptions, "clock" | "log">;
+  readonly #sinks: ListenerSinks;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #undecided = new Set<Socket>();
+
+  constructor(
+    address: ListenAddress,
+    options: Pick<TransportOptions, "clock" | "log">,
+    sinks: ListenerSinks,
+  ) {
+    this.#address = address;
+    this.#options = options;
+    this.#sinks = sinks;
+    this.#server = address.tls === undefined ? this.#createTcp() : this.#createTls(address.tls);
+  }
+
+  /** Binds; the port in use. Rejects with the system's error (EADDRINUSE, EACCES, ENOTFOUND). */
+  async listen(): Promise<number> {
+    const host = await addressOf(this.#address.host);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ port: this.#address.port, ...(host === "" ? {} : { host }) }, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", (error) =>
+          this.#options.log.warn("accepting a connection failed", { error }),
+        );
+        resolve();
+      });
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Takes no more connections; those that have not shown their protocol are closed. */
+  stopAccepting(): void {
+    if (this.#server.listening) this.#server.close();
+    for (const socket of this.#undecided) socket.destroy();
+  }
+
+  closeConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #createTcp(): Server {
+    return createTcpServer({ noDelay: true }, (socket) => {
+      this.#track(socket);
+      this.#sniff(socket);
+    });
+  }
+
+  #createTls(tls: NonNullable<ListenAddress["tls"]>): Server {
+    const server = createTlsServer({
+      cert: tls.cert,
+      key: tls.key,
+      ca: tls.clientCa,
+      requestCert: tls.clientCa !== undefined,
+      rejectUnauthorized: tls.clientCa !== undefined,
+      ALPNProtocols: ["h2", "http/1.1"],
+      minVersion: "TLSv1.2",
+      handshakeTimeout: limits.protocolSniffMsMax,
+      noDelay: true,
+    });
+    server.on("connection", (socket: Socket) => this.#track(socket));
+    server.on("secureConnection", (socket) => {
+      socket.on("error", (error) => this.#debugSocketError(error));
+      this.#sniff(socket);
+    });
+    server.on("tlsClientError", (error, socket) => {
+      this.#debugSocketError(error);
+      socket.destroy();
+    });
+    return server;
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    socket.on("error", (error) => this.#debugSocketError(error));
+  }
+
+  #debugSocketError(error: Error): void {
+    this.#options.log.debug("connection error", { error });
+  }
+
+  #sniff(socket: Socket): void {
+    let seen: Buffer = Buffer.alloc(0);
+    const timer = this.#options.clock.after(limits.protocolSniffMsMax, () => socket.destroy());
+    this.#undecided.add(socket);
+    const decided = (): void => {
+      timer.cancel();
+      this.#undecided.delete(socket);
+      socket.off("readable", onReadable);
+      socket.off("close", decided);
+    };
+    const onReadable = (): void => {
+      const chunk: Buffer | null = socket.read();
+      if (chunk === null) return;
+      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+      const protocol = protocolOf(seen);
+      if (protocol === undefined) return;
+      decided();
+      if (protocol === "broken") {
+        socket.destroy();
+        return;
+      }
+      socket.unshift(seen);
+      if (protocol === "http2") this.#sinks.onHttp2(socket);
+      else this.#sinks.onHttp1(socket);
+    };
+    socket.on("readable", onReadable);
+    socket.on("close", decided);
+  }
+}
+
+/** "broken": begins like HTTP/2 and goes on differently. Undefined: too little to tell. */
+function protocolOf(seen: Buffer): "http2" | "http1" | "broken" | undefined {
+  const length = Math.min(seen.length, HTTP2_PREFACE.length);
+  const matches = seen.compare(HTTP2_PREFACE, 0, length, 0, length) === 0;
+  if (matches) return length === HTTP2_PREFACE.length ? "http2" : undefined;
+  const sure = Math.min(length, PREFACE_SURE_BYTES);
+  return length > sure && seen.compare(HTTP2_PREFACE, 0, sure, 0, sure) === 0 ? "broken" : "http1";
+}
+
+/** The address to bind for `host`; of a name with several, an IPv4 one, as Go's listeners choose. */
+async function addressOf(host: string): Promise<string> {
+  const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
+  if (bare === "" || isIP(bare) !== 0) return bare;
+  const addresses = await lookup(bare, { all: true });
+  const chosen = addresses.find((address) => address.family === 4) ?? addresses[0];
+  return chosen?.address ?? bare;
+}
