@@ -1,2 +1,12 @@
 /** Multi-version store: revisions, transactions, watch, compaction, hashes. */
+
+export type { CompactionHash } from "./compaction.ts";
+export * from "./quota-cost.ts";
+export { putRecord, toKeyValue, tombstoneRecord } from "./record.ts";
+export * from "./request-rules.ts";
+export { FIRST_REVISION, NEVER_COMPACTED } from "./revision.ts";
+export * from "./store.ts";
 export * from "./types.ts";
+export { type CatchUpLimits, watchCatchUpLimits } from "./watch-catch-up.ts";
+export type { WatchSource } from "./watch-events.ts";
+export { WatchHub, type WatchHubOptions, type WatchMetrics } from "./watch-hub.ts";
