@@ -1,0 +1,152 @@
+import { assert } from "../../lib/assert.ts";
+import { createDeferred, type Deferred } from "../../lib/deferred.ts";
+import type { Engine } from "../storage/index.ts";
+import { hashRecords } from "./hash.ts";
+
+const BITE_RECORDS = 1_000;
+const REMEMBERED_HASHES_MAX = 10;
+
+/** The hash of the history a compaction went over (semantics-kv-mvcc 9.1). */
+export interface CompactionHash {
+  readonly hash: number;
+  /** The compact revision before it. */
+  readonly compactRevision: number;
+  /** The revision compacted at. */
+  readonly revision: number;
+}
+
+export interface CompactorOptions {
+  readonly engine: Engine;
+  /** Ends this turn, between bites of hashing. */
+  readonly yieldTurn: () => Promise<void>;
+  /** The rest between bites of removal. */
+  readonly pause: () => Promise<void>;
+}
+
+/**
+ * Removes what compaction made unreachable, in the background and in bites; nothing that a client can ask for
+ * depends on how far it is. Requests that come while one is worked on are done together, as the highest of them.
+ */
+export class Compactor {
+  readonly #options: CompactorOptions;
+  readonly #pins = new Set<{ readonly compactRevision: number }>();
+  #scheduledRevision: number;
+  #finishedRevision: number;
+  /** False when a removal may have stopped half-way in an earlier life: its history has no hash worth keeping. */
+  #isHistoryWhole = true;
+  /** Goes up when the store is restored: work on the state before stops. */
+  #epoch = 0;
+  #isRunning = false;
+  #finished: Deferred<void> | undefined = undefined;
+  #unpinned: Deferred<void> | undefined = undefined;
+  #hashes: CompactionHash[] = [];
+
+  constructor(options: CompactorOptions, finishedRevision: number) {
+    this.#options = options;
+    this.#scheduledRevision = finishedRevision;
+    this.#finishedRevision = finishedRevision;
+  }
+
+  /** Up to where everything has been removed that can be. */
+  get finishedRevision(): number {
+    return this.#finishedRevision;
+  }
+
+  /** Removal up to `revision`, which is above all asked for before, begins soon. */
+  schedule(revision: number): void {
+    assert(revision > this.#scheduledRevision, "compaction goes forward");
+    this.#scheduledRevision = revision;
+    if (!this.#isRunning) void this.#run();
+  }
+
+  /** Resolves when everything scheduled by now has been removed. */
+  finished(): Promise<void> {
+    if (this.#finishedRevision === this.#scheduledRevision) return Promise.resolve();
+    this.#finished ??= createDeferred<void>();
+    return this.#finished.promise;
+  }
+
+  /**
+   * Holds back removals beyond `compactRevision` until the returned function is called: for readers of the
+   * history that take more than one turn.
+   */
+  pin(compactRevision: number): () => void {
+    const pin = { compactRevision };
+    this.#pins.add(pin);
+    return () => {
+      this.#pins.delete(pin);
+      this.#unpinned?.resolve();
+      this.#unpinned = undefined;
+    };
+  }
+
+  /** The hash remembered of the compaction at exactly `revision`, among the last ten. */
+  hashOf(revision: number): CompactionHash | undefined {
+    return this.#hashes.find((remembered) => remembered.revision === revision);
+  }
+
+  /** The last ten hashes, oldest first. */
+  get hashes(): readonly CompactionHash[] {
+    return this.#hashes;
+  }
+
+  /**
+   * Stops all work: the store gets another content, in which removal has been finished up to `finishedRevision`
+   * and may have gone beyond. To be followed by schedule() once that content is in place, if more was asked for.
+   */
+  reset(finishedRevision: number): void {
+    this.#epoch++;
+    this.#hashes = [];
+    this.#finishedRevision = finishedRevision;
+    this.#scheduledRevision = finishedRevision;
+    this.#isHistoryWhole = false;
+    this.#settleFinished();
+  }
+
+  /** A failure here is a broken invariant: it is left unhandled, which ends the process. */
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      while (this.#finishedRevision < this.#scheduledRevision) await this.#compact(this.#scheduledRevision);
+    } finally {
+      this.#isRunning = false;
+    }
+    this.#settleFinished();
+  }
+
+  async #compact(revision: number): Promise<void> {
+    const { engine, yieldTurn, pause } = this.#options;
+    const epoch = this.#epoch;
+    // Never within the turn of the request: its answer does not wait for the first bite.
+    await yieldTurn();
+    await this.#waitForPins(revision);
+    if (epoch !== this.#epoch) return;
+
+    const compactRevision = this.#finishedRevision;
+    const isWhole = this.#isHistoryWhole;
+    let hash = 0;
+    if (isWhole) {
+      hash = await hashRecords(engine, { compactRevision, revision, keptTombstones: "recent" }, yieldTurn);
+    }
+    while (epoch === this.#epoch && !engine.compactStep(revision, BITE_RECORDS)) await pause();
+    if (epoch !== this.#epoch) return;
+
+    this.#finishedRevision = revision;
+    this.#isHistoryWhole = true;
+    if (isWhole) {
+      this.#hashes = [...this.#hashes, { hash, compactRevision, revision }].slice(-REMEMBERED_HASHES_MAX);
+    }
+  }
+
+  async #waitForPins(revision: number): Promise<void> {
+    while ([...this.#pins].some((pin) => pin.compactRevision < revision)) {
+      this.#unpinned ??= createDeferred<void>();
+      await this.#unpinned.promise;
+    }
+  }
+
+  #settleFinished(): void {
+    this.#finished?.resolve();
+    this.#finished = undefined;
+  }
+}

@@ -1,0 +1,241 @@
+import type {
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequest,
+  TxnResponse,
+} from "../../codec/index.ts";
+import { assert } from "../../lib/assert.ts";
+import { type ByteString, compare, OPEN_END } from "../../lib/bytes.ts";
+import { RequestError } from "../../lib/errors.ts";
+import type { Engine, EngineStats, VersionedRecord } from "../storage/index.ts";
+import { type CompactionHash, Compactor } from "./compaction.ts";
+import { hashRecords } from "./hash.ts";
+import { readRange } from "./range-read.ts";
+import { assertReadable, FIRST_REVISION, NEVER_COMPACTED } from "./revision.ts";
+import { assertRunnable, chooseTxn, runReadTxn, runTxn } from "./txn.ts";
+import type { CommitListener, KvReader, KvWriter, LeaseDirectory } from "./types.ts";
+import { assertPuttable, WriteTransaction } from "./write-transaction.ts";
+
+const RESTORE_PAGE_KEYS = 1_000;
+
+export interface StoreOptions {
+  /** Empty, and the store's own from now on. */
+  readonly engine: Engine;
+  readonly leases: LeaseDirectory;
+  /** Resolves in a later turn of the event loop: between bites of long work. */
+  readonly yieldTurn: () => Promise<void>;
+  /** The rest between bites of removal after a compaction; yieldTurn when left out. */
+  readonly pauseCompaction?: () => Promise<void>;
+}
+
+/** The revisions of a store: what a snapshot has to say beside the records. */
+export interface StoreState {
+  readonly currentRevision: number;
+  readonly compactRevision: number;
+  /** Up to where removal was finished when the snapshot was taken; at most compactRevision. */
+  readonly finishedCompactRevision: number;
+}
+
+/** The history as it was when the snapshot was opened, to be read at leisure. */
+export interface StoreSnapshot extends StoreState {
+  /** In ascending (main, sub). Throws leaderChanged when the store is restored from elsewhere meanwhile. */
+  readonly records: IterableIterator<VersionedRecord>;
+  /** Lets compaction go on; to be called once, whatever became of the reading. */
+  close(): void;
+}
+
+/** The multi-version store: every read and write of keys (semantics-kv-mvcc). DESIGN.md of this folder. */
+export class Store implements KvReader, KvWriter {
+  readonly #engine: Engine;
+  readonly #leases: LeaseDirectory;
+  readonly #yieldTurn: () => Promise<void>;
+  readonly #compactor: Compactor;
+  readonly #commitListeners: CommitListener[] = [];
+  #currentRevision = FIRST_REVISION;
+  #compactRevision = NEVER_COMPACTED;
+  /** Goes up with each restore. */
+  #epoch = 0;
+
+  constructor(options: StoreOptions) {
+    const { engine, leases, yieldTurn, pauseCompaction = yieldTurn } = options;
+    this.#engine = engine;
+    this.#leases = leases;
+    this.#yieldTurn = yieldTurn;
+    this.#compactor = new Compactor({ engine, yieldTurn, pause: pauseCompaction }, NEVER_COMPACTED);
+  }
+
+  get currentRevision(): number {
+    return this.#currentRevision;
+  }
+
+  get compactRevision(): number {
+    return this.#compactRevision;
+  }
+
+  /** Hashes of the last ten finished compactions, oldest first. */
+  get compactionHashes(): readonly CompactionHash[] {
+    return this.#compactor.hashes;
+  }
+
+  /** Calls `listener` after each revision from now on, in order of registration. */
+  onCommit(listener: CommitListener): void {
+    this.#commitListeners.push(listener);
+  }
+
+  stats(): EngineStats {
+    return this.#engine.stats();
+  }
+
+  range(request: RangeRequest): RangeResponse {
+    if (request.revision > 0) assertReadable(request.revision, this);
+    return readRange(this.#engine, request, this.#currentRevision);
+  }
+
+  readTxn(request: TxnRequest): TxnResponse {
+    const chosen = chooseTxn(request, this.#engine, this.#currentRevision);
+    assertRunnable(chosen, this.#engine, this.#leases, this);
+    return runReadTxn(chosen, this.#engine, this.#currentRevision);
+  }
+
+  put(request: PutRequest): PutResponse {
+    assertPuttable(request, this.#engine, this.#leases);
+    const writes = this.#begin();
+    const response = writes.put(request);
+    this.#commit(writes);
+    return response;
+  }
+
+  deleteRange(request: DeleteRangeRequest): DeleteRangeResponse {
+    const writes = this.#begin();
+    const response = writes.deleteRange(request);
+    this.#commit(writes);
+    return response;
+  }
+
+  txn(request: TxnRequest): TxnResponse {
+    const chosen = chooseTxn(request, this.#engine, this.#currentRevision);
+    assertRunnable(chosen, this.#engine, this.#leases, this);
+    const writes = this.#begin();
+    const response = runTxn(chosen, writes);
+    this.#commit(writes);
+    return response;
+  }
+
+  deleteKeys(keys: readonly ByteString[]): boolean {
+    const writes = this.#begin();
+    for (const key of [...keys].sort(compare)) writes.deleteKey(key);
+    this.#commit(writes);
+    return writes.records.length > 0;
+  }
+
+  compact(revision: number): void {
+    if (revision <= this.#compactRevision) throw new RequestError("compacted");
+    if (revision > this.#currentRevision) throw new RequestError("futureRevision");
+    this.#compactRevision = revision;
+    this.#compactor.schedule(revision);
+  }
+
+  /** Resolves when the removal up to the present compact revision is finished. */
+  compactionFinished(): Promise<void> {
+    return this.#compactor.finished();
+  }
+
+  async hashKv(revision: number): Promise<{ hash: number; compactRevision: number; hashRevision: number }> {
+    for (;;) {
+      const remembered = revision === 0 ? undefined : this.#compactor.hashOf(revision);
+      if (remembered !== undefined) {
+        return { hash: remembered.hash, compactRevision: remembered.compactRevision, hashRevision: revision };
+      }
+      if (revision > 0) assertReadable(revision, this);
+      const epoch = this.#epoch;
+      const hashRevision = revision === 0 ? this.#currentRevision : revision;
+      const compactRevision = this.#compactRevision;
+      const unpin = this.#compactor.pin(compactRevision);
+      try {
+        const scope = { compactRevision, revision: hashRevision, keptTombstones: "none" } as const;
+        const hash = await hashRecords(this.#engine, scope, this.#yieldTurn);
+        // Half of one state and half of another is no answer: begin again.
+        if (epoch === this.#epoch) return { hash, compactRevision, hashRevision };
+      } finally {
+        unpin();
+      }
+    }
+  }
+
+  /** A view of the whole history that writes and compactions do not change. Holds compaction back until closed. */
+  openSnapshot(): StoreSnapshot {
+    return {
+      currentRevision: this.#currentRevision,
+      compactRevision: this.#compactRevision,
+      finishedCompactRevision: this.#compactor.finishedRevision,
+      records: this.#snapshotRecords(this.#currentRevision, this.#epoch),
+      close: this.#compactor.pin(this.#compactRevision),
+    };
+  }
+
+  /**
+   * Takes the content of a snapshot in place of its own: drops everything, then the returned restore is fed with
+   * all records and finished. Until then the store is not to be read or written. Leases are restored before.
+   */
+  restore(state: StoreState): StoreRestore {
+    assert(state.finishedCompactRevision <= state.compactRevision, "removal does not overtake compaction");
+    assert(state.compactRevision <= state.currentRevision, "nothing is compacted that has not been");
+    this.#epoch++;
+    this.#compactor.reset(state.finishedCompactRevision);
+    this.#engine.reset();
+    this.#currentRevision = state.currentRevision;
+    this.#compactRevision = state.compactRevision;
+    return {
+      append: (records) => {
+        for (const record of records)
+          assert(record.main <= state.currentRevision, "a snapshot holds its own past");
+        this.#engine.append(records);
+      },
+      finish: () => {
+        this.#attachLeases();
+        if (state.compactRevision > state.finishedCompactRevision)
+          this.#compactor.schedule(state.compactRevision);
+      },
+    };
+  }
+
+  #begin(): WriteTransaction {
+    return new WriteTransaction(this.#engine, this.#leases, this.#currentRevision);
+  }
+
+  #commit(writes: WriteTransaction): void {
+    if (writes.records.length === 0) return;
+    this.#currentRevision = writes.revision;
+    for (const listener of this.#commitListeners) listener(this.#currentRevision, writes.records);
+  }
+
+  *#snapshotRecords(revision: number, epoch: number): IterableIterator<VersionedRecord> {
+    for (const record of this.#engine.records(0, revision)) {
+      yield record;
+      if (epoch !== this.#epoch) throw new RequestError("leaderChanged");
+    }
+  }
+
+  #attachLeases(): void {
+    let start = OPEN_END;
+    for (;;) {
+      const interval = { start, end: OPEN_END };
+      const { records } = this.#engine.range(interval, this.#currentRevision, RESTORE_PAGE_KEYS);
+      for (const { lease, key } of records) if (lease !== 0n) this.#leases.attach(lease, key);
+      const last = records.at(-1);
+      if (last === undefined) return;
+      start = `${last.key}\0` as ByteString;
+    }
+  }
+}
+
+/** The loading end of a restore. */
+export interface StoreRestore {
+  /** In ascending (main, sub), over all calls. */
+  append(records: readonly VersionedRecord[]): void;
+  finish(): void;
+}
