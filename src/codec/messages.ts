@@ -290,3 +290,24 @@ export interface HashKvResponse {
 export interface HeaderOnlyResponse {
   header: ResponseHeader | undefined;
 }
+
+/** A message without fields (StatusRequest, HashRequest, DefragmentRequest, LeaseLeasesRequest ...). */
+export type EmptyMessage = Readonly<Record<never, never>>;
+
+/** grpc.health.v1.HealthCheckResponse.ServingStatus. */
+export const servingStatus = { unknown: 0, serving: 1, notServing: 2, serviceUnknown: 3 } as const;
+
+/** grpc.health.v1; "" is the server as a whole. */
+export interface HealthCheckRequest {
+  service: string;
+}
+
+export interface HealthCheckResponse {
+  /** A servingStatus. */
+  status: number;
+}
+
+export interface HealthListResponse {
+  /** By service name. */
+  statuses: Map<string, HealthCheckResponse>;
+}
