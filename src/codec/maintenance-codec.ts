@@ -38,12 +38,12 @@ export function readAlarmRequest(reader: Reader): AlarmRequest {
 export const encodeAlarmRequest = encoder(writeAlarmRequest);
 export const decodeAlarmRequest = decoder(readAlarmRequest);
 
-function writeAlarmMember(writer: Writer, message: AlarmMember): void {
+export function writeAlarmMember(writer: Writer, message: AlarmMember): void {
   writer.int64(0x10, message.alarm);
   writer.bigUint64(0x08, message.memberId);
 }
 
-function readAlarmMember(reader: Reader): AlarmMember {
+export function readAlarmMember(reader: Reader): AlarmMember {
   const message: AlarmMember = { memberId: 0n, alarm: 0 };
   while (reader.hasMore) {
     const tag = reader.tag();

@@ -17,6 +17,10 @@ function writeWatchCreateRequest(writer: Writer, message: WatchCreateRequest): v
   writer.bytes(0x0a, message.key);
 }
 
+function readFilter(reader: Reader): number {
+  return reader.int32();
+}
+
 function readWatchCreateRequest(reader: Reader): WatchCreateRequest {
   const message: WatchCreateRequest = {
     key: EMPTY,
@@ -45,10 +49,10 @@ function readWatchCreateRequest(reader: Reader): WatchCreateRequest {
         break;
       case 0x28:
         // A list of numbers may come unpacked, and in both forms at once.
-        message.filters.push(reader.int32());
+        message.filters.push(readFilter(reader));
         break;
       case 0x2a:
-        reader.packedInt32(message.filters);
+        reader.packed(message.filters, readFilter);
         break;
       case 0x30:
         message.prevKv = reader.bool();

@@ -162,12 +162,12 @@ export class Reader {
     return message;
   }
 
-  /** The numbers of a packed list, added to `list`. */
-  packedInt32(list: number[]): void {
+  /** The elements of a packed list, added to `list`. */
+  packed<T>(list: T[], read: (reader: Reader) => T): void {
     const outerLimit = this.#limit;
     const length = this.#length();
     this.#limit = this.#position + length;
-    while (this.hasMore) list.push(this.int32());
+    while (this.hasMore) list.push(read(this));
     this.#limit = outerLimit;
   }
 

@@ -101,7 +101,7 @@ export class Writer {
   }
 
   presentInt64(tag: number, value: number): void {
-    this.varint(value);
+    this.#varint(value);
     this.#tag(tag);
   }
 
@@ -111,9 +111,7 @@ export class Writer {
   }
 
   presentBigInt64(tag: number, value: bigint): void {
-    assert(value >= INT64_MIN && value <= INT64_MAX, "an int64 field holds an int64");
-    eightBytes.setBigInt64(0, value, true);
-    this.#varint64(eightBytes.getUint32(0, true), eightBytes.getUint32(4, true));
+    this.#bigVarint(value);
     this.#tag(tag);
   }
 
@@ -147,11 +145,19 @@ export class Writer {
     for (let i = values.length - 1; i >= 0; i--) this.presentBytes(tag, values[i] as ByteString);
   }
 
-  /** A packed list of numbers (int64, int32 or enum). */
+  /** A packed list of int64, int32 or enum values that a number holds exactly. */
   packedInt64(tag: number, values: readonly number[]): void {
     if (values.length === 0) return;
     const before = this.byteLength;
-    for (let i = values.length - 1; i >= 0; i--) this.varint(values[i] as number);
+    for (let i = values.length - 1; i >= 0; i--) this.#varint(values[i] as number);
+    this.#length(tag, this.byteLength - before);
+  }
+
+  /** A packed list of int64 over their full range. */
+  packedBigInt64(tag: number, values: readonly bigint[]): void {
+    if (values.length === 0) return;
+    const before = this.byteLength;
+    for (let i = values.length - 1; i >= 0; i--) this.#bigVarint(values[i] as bigint);
     this.#length(tag, this.byteLength - before);
   }
 
@@ -165,8 +171,8 @@ export class Writer {
     }
   }
 
-  /** A bare varint; a negative number takes ten bytes, as int64 does. */
-  varint(value: number): void {
+  /** A negative number takes ten bytes, as an int64 does. */
+  #varint(value: number): void {
     if (value === (value & 0x7f)) {
       this.#byte(value);
     } else if (value === value >>> 0) {
@@ -174,6 +180,12 @@ export class Writer {
     } else {
       this.#varint64(value >>> 0, highWord(value));
     }
+  }
+
+  #bigVarint(value: bigint): void {
+    assert(value >= INT64_MIN && value <= INT64_MAX, "an int64 field holds an int64");
+    eightBytes.setBigInt64(0, value, true);
+    this.#varint64(eightBytes.getUint32(0, true), eightBytes.getUint32(4, true));
   }
 
   /** `value` is below 2^32. */
@@ -211,7 +223,7 @@ export class Writer {
   }
 
   #length(tag: number, length: number): void {
-    this.varint(length);
+    this.#varint(length);
     this.#tag(tag);
   }
 
