@@ -11,7 +11,10 @@ import {
 
 /** What the loop needs of the write-ahead log. `done` runs once the batch is durable, in order. */
 export interface LogWriter {
-  append(batch: { readonly hardState: HardState | undefined; readonly entries: readonly Entry[] }, done: () => void): void;
+  append(
+    batch: { readonly hardState: HardState | undefined; readonly entries: readonly Entry[] },
+    done: () => void,
+  ): void;
 }
 
 /** What the loop tells the member. Called synchronously from the loop. */
@@ -39,6 +42,7 @@ export class Consensus {
   readonly #writer: LogWriter;
   readonly #clock: Clock;
   readonly #sink: ConsensusSink;
+  readonly #onFailure: (error: Error) => void;
   #isWoken = false;
   #isInTurn = false;
   #isStopped = false;
@@ -51,12 +55,15 @@ export class Consensus {
     readonly writer: LogWriter;
     readonly clock: Clock;
     readonly sink: ConsensusSink;
+    /** A duty threw: this member's state can no longer be trusted. The loop has stopped. */
+    readonly onFailure: (error: Error) => void;
   }) {
     this.#raw = options.raw;
     this.#stable = options.stable;
     this.#writer = options.writer;
     this.#clock = options.clock;
     this.#sink = options.sink;
+    this.#onFailure = options.onFailure;
   }
 
   get raw(): RawNode {
@@ -102,6 +109,9 @@ export class Consensus {
           break;
         }
       }
+    } catch (error) {
+      this.#isStopped = true;
+      this.#onFailure(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#isInTurn = false;
     }
@@ -142,4 +152,3 @@ export class Consensus {
     if (applied - this.#stable.firstIndex() > LOG_KEEP_ENTRIES) this.#stable.compact(applied);
   }
 }
-

@@ -1,2 +1,4 @@
 /** The member's loop: proposals and reads in, raft and the log in the middle, applied state out. */
+export { MemberNode, type NodeOptions, type NodeStats } from "./node.ts";
+export type { SnapshotLog, SnapshotStore } from "./snapshotter.ts";
 export * from "./types.ts";

@@ -1,3 +1,5 @@
 /** Deterministic application of the log to MVCC, leases and alarms. */
 export * from "./command.ts";
 export * from "./command-codec.ts";
+export { encodePeerUrls } from "./membership.ts";
+export * from "./state-machine.ts";

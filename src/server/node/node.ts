@@ -1,0 +1,411 @@
+import type { AlarmMember, LeaseGrantResponse, LeaseTimeToLiveResponse, Member } from "../../codec/index.ts";
+import type { Clock, Timer } from "../../lib/clock.ts";
+import { RequestError } from "../../lib/errors.ts";
+import { limits } from "../../lib/limits.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Prng } from "../../lib/prng.ts";
+import { minTtlSeconds } from "../lease/index.ts";
+import type { KvReader, WatchHubContract } from "../mvcc/index.ts";
+import {
+  confChangeType,
+  decodeConfChange,
+  type Entry,
+  emptyConfState,
+  entryType,
+  type HardState,
+  MemoryLog,
+  RawNode,
+  type SnapshotMetadata,
+} from "../raft/index.ts";
+import {
+  type Command,
+  decodeCommand,
+  encodeCommand,
+  encodePeerUrls,
+  type StateMachine,
+} from "../state/index.ts";
+import { Consensus, type LogWriter } from "./consensus.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { Proposals } from "./proposals.ts";
+import { ReadQueue } from "./reads.ts";
+import { type SnapshotLog, type SnapshotStore, Snapshotter } from "./snapshotter.ts";
+import type { ApplyResults, ServerNode } from "./types.ts";
+
+export interface NodeOptions {
+  readonly memberId: bigint;
+  readonly clusterId: bigint;
+  readonly name: string;
+  readonly clientUrls: readonly string[];
+  readonly peerUrls: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly prng: Prng;
+  readonly state: StateMachine;
+  readonly watchHub: WatchHubContract;
+  readonly wal: LogWriter & SnapshotLog;
+  readonly snapshots: SnapshotStore;
+  /** The log as it was found on disk; entries behind `snapshot`. */
+  readonly recovered: {
+    readonly hardState: HardState;
+    readonly entries: readonly Entry[];
+    /** Where the state in `state` stands; undefined on an empty data directory. */
+    readonly snapshot: SnapshotMetadata | undefined;
+  };
+  readonly heartbeatMs: number;
+  readonly electionMs: number;
+  readonly requestSizeBytesMax: number;
+  readonly quotaBytes: number;
+  /** Entries between snapshots, at least (flag --snapshot-count). */
+  readonly snapshotEntries: number;
+  /** A failure that this member must not outlive: a bug, a broken disk. Called once. */
+  readonly onFatal: (error: Error) => void;
+  /** An entry took long to apply (flag --warning-apply-duration). */
+  readonly slowApplyMs: number;
+}
+
+/** Totals for metrics. */
+export interface NodeStats {
+  readonly proposalsPending: number;
+  readonly proposalsFailed: number;
+  readonly readIndexesFailed: number;
+  readonly readIndexesSlow: number;
+  readonly leaderChanges: number;
+  readonly slowApplies: number;
+  readonly leasesGranted: number;
+  readonly leasesRenewed: number;
+  readonly leasesRevoked: number;
+  readonly leasesExpired: number;
+}
+
+const APPLY_BYTES_MAX = 1_048_576;
+const EXPIRE_SCAN_MS = 500;
+/** Room in a command around the request that it carries: its id and kind. */
+const COMMAND_OVERHEAD_BYTES = 64;
+
+/**
+ * One member: proposals and reads go in, raft and the log decide, applied state comes out (DESIGN.md). Everything
+ * runs on one thread; only the disk is waited for.
+ */
+export class MemberNode implements ServerNode {
+  readonly memberId: bigint;
+  readonly clusterId: bigint;
+  readonly name: string;
+  readonly isLearner = false;
+  readonly watchHub: WatchHubContract;
+  readonly quotaBytes: number;
+
+  readonly #options: NodeOptions;
+  readonly #state: StateMachine;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #raw: RawNode;
+  readonly #consensus: Consensus;
+  readonly #proposals: Proposals;
+  readonly #reads: ReadQueue;
+  readonly #leases: LeaseKeeper;
+  readonly #snapshotter: Snapshotter;
+  /** Tells the commands of this run from those of the one before, whose waiters are gone. */
+  readonly #runId: number;
+  #timers: Timer[] = [];
+  #appliedIndex: number;
+  #appliedTerm: number;
+  #leaderId = 0n;
+  #failure: Error | undefined;
+  #isStopped = false;
+  readonly #leaderListeners: (() => void)[] = [];
+  #leaderChanges = 0;
+  #slowApplies = 0;
+  #leasesGranted = 0;
+  #leasesRevoked = 0;
+
+  constructor(options: NodeOptions) {
+    const { recovered, clock, log, state } = options;
+    this.#options = options;
+    this.memberId = options.memberId;
+    this.clusterId = options.clusterId;
+    this.name = options.name;
+    this.watchHub = options.watchHub;
+    this.quotaBytes = options.quotaBytes;
+    this.#state = state;
+    this.#clock = clock;
+    this.#log = log;
+    this.#runId = options.prng.below(0x1_0000_0000);
+
+    const timeoutMs = 5_000 + 2 * options.electionMs;
+    const electionTicks = Math.max(2, Math.floor(options.electionMs / options.heartbeatMs));
+    const stable = new MemoryLog();
+    if (recovered.snapshot !== undefined) stable.reset(recovered.snapshot.index, recovered.snapshot.term);
+    stable.append(recovered.entries);
+    this.#appliedIndex = recovered.snapshot?.index ?? 0;
+    this.#appliedTerm = recovered.snapshot?.term ?? 0;
+    this.#raw = new RawNode({
+      id: options.memberId,
+      electionTicks,
+      stableLog: stable,
+      hardState: recovered.hardState,
+      confState: recovered.snapshot?.confState ?? emptyConfState,
+      applyBytesMax: APPLY_BYTES_MAX,
+      uncommittedBytesMax: limits.proposalBytesInFlightMax,
+      prng: options.prng,
+      log,
+    });
+    this.#proposals = new Proposals(clock, {
+      timeoutMs,
+      countMax: limits.proposalsInFlightMax,
+      sizeBytesMax: limits.proposalBytesInFlightMax,
+    });
+    this.#reads = new ReadQueue({
+      clock,
+      ask: (context) => this.#raw.readIndex(context),
+      appliedIndex: () => this.#appliedIndex,
+      wake: () => this.#consensus.wake(),
+      timeoutMs,
+    });
+    this.#leases = new LeaseKeeper({
+      lessor: state.lessor,
+      clock,
+      log,
+      propose: (command) => this.propose(command),
+      memberId: options.memberId,
+      minTtlSeconds: minTtlSeconds({ electionTicks, heartbeatIntervalMs: options.heartbeatMs }),
+      timeoutMs,
+    });
+    this.#snapshotter = new Snapshotter({
+      clock,
+      log,
+      store: options.snapshots,
+      wal: options.wal,
+      entriesMin: options.snapshotEntries,
+      open: () => ({
+        metadata: { index: this.#appliedIndex, term: this.#appliedTerm, confState: this.#raw.confState },
+        state: state.openSnapshot(),
+      }),
+      onFailure: (error) => this.#fail(error),
+    });
+    this.#consensus = new Consensus({
+      raw: this.#raw,
+      stable,
+      writer: options.wal,
+      clock,
+      sink: {
+        apply: (entries) => this.#apply(entries),
+        confirmed: (states) => this.#reads.confirmed(states),
+        leaderChanged: () => this.#leaderChanged(),
+        beforeTurn: () => this.#reads.start(),
+      },
+      onFailure: (error) => this.#fail(error),
+    });
+  }
+
+  get term(): number {
+    return this.#raw.term;
+  }
+
+  get leaderId(): bigint {
+    return this.#raw.leader;
+  }
+
+  get raftIndex(): number {
+    return this.#raw.committed;
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex;
+  }
+
+  get kv(): KvReader {
+    return this.#state.store;
+  }
+
+  /** Resolves once this member leads or follows a leader, and has told the others its name and client URLs. */
+  async start(): Promise<void> {
+    const { heartbeatMs, clientUrls, name, peerUrls, recovered } = this.#options;
+    if (recovered.snapshot === undefined && recovered.entries.length === 0) {
+      this.#raw.bootstrap([
+        { type: confChangeType.addNode, nodeId: this.memberId, context: encodePeerUrls(peerUrls) },
+      ]);
+    }
+    this.#timers = [
+      this.#clock.every(heartbeatMs, () => this.#consensus.tick()),
+      this.#clock.every(EXPIRE_SCAN_MS, () => this.#proposals.expire()),
+    ];
+    // What the log holds is applied first; then a lone voter need not wait for an election timeout.
+    this.#consensus.turn();
+    while (this.#raw.leader === 0n) {
+      this.#raw.campaign();
+      await this.#nextTurn();
+    }
+    await this.readBarrier();
+    await this.propose({ kind: "memberAttributes", memberId: this.memberId, name, clientUrls });
+  }
+
+  /** Answers all that waits with "server stopped" and takes nothing more. The log is the caller's to close. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#leases.stop();
+    this.#reads.stop();
+    this.#proposals.stop(new RequestError("stopped"));
+    this.#consensus.stop();
+    await this.#snapshotter.stop();
+  }
+
+  /** Calls `fn` after each change of leader. */
+  onLeaderChange(fn: () => void): void {
+    this.#leaderListeners.push(fn);
+  }
+
+  propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]> {
+    if (this.#isStopped || this.#failure !== undefined) return Promise.reject(new RequestError("stopped"));
+    const sequence = this.#proposals.nextSequence();
+    const data = encodeCommand({ proposer: this.memberId, runId: this.#runId, sequence }, command);
+    if (data.length > this.#options.requestSizeBytesMax + COMMAND_OVERHEAD_BYTES) {
+      return Promise.reject(new RequestError("requestTooLarge"));
+    }
+    try {
+      this.#proposals.admit(data.length);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#raw.committed - this.#appliedIndex > limits.applyLagEntriesMax || !this.#raw.propose(data)) {
+      this.#proposals.failedTotal++;
+      return Promise.reject(new RequestError(this.#raw.leader === 0n ? "noLeader" : "tooManyRequests"));
+    }
+    const answer = this.#proposals.wait(sequence, data.length);
+    this.#consensus.wake();
+    return answer as Promise<ApplyResults[K]>;
+  }
+
+  readBarrier(): Promise<void> {
+    return this.#reads.wait();
+  }
+
+  admits(costBytes: number): boolean {
+    if (costBytes === 0 || this.quotaBytes === Number.POSITIVE_INFINITY) return true;
+    return this.#state.store.stats().sizeBytes + costBytes < this.quotaBytes;
+  }
+
+  alarms(): AlarmMember[] {
+    return this.#state.alarms.list();
+  }
+
+  members(): Member[] {
+    return this.#state.membership.list();
+  }
+
+  leaseGrant(id: bigint, ttl: number): Promise<LeaseGrantResponse> {
+    return this.#leases.grant(id, ttl);
+  }
+
+  leaseRenew(id: bigint): Promise<number> {
+    return this.#leases.renew(id);
+  }
+
+  async leaseTimeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> {
+    return this.#leases.timeToLive(id, keys);
+  }
+
+  leases(): bigint[] {
+    return this.#leases.leases();
+  }
+
+  compactionFinished(): Promise<void> {
+    return this.#state.store.compactionFinished();
+  }
+
+  /** The memory engine frees what compaction removes at once; what is left to wait for is that removal. */
+  defragment(): Promise<void> {
+    return this.#state.store.compactionFinished();
+  }
+
+  stats(): NodeStats {
+    return {
+      proposalsPending: this.#proposals.pending,
+      proposalsFailed: this.#proposals.failedTotal,
+      readIndexesFailed: this.#reads.failedTotal,
+      readIndexesSlow: this.#reads.slowTotal,
+      leaderChanges: this.#leaderChanges,
+      slowApplies: this.#slowApplies,
+      leasesGranted: this.#leasesGranted,
+      leasesRenewed: this.#leases.renewedTotal,
+      leasesRevoked: this.#leasesRevoked,
+      leasesExpired: this.#leases.expiredTotal,
+    };
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    const startMs = this.#clock.nowMs();
+    this.#state.lessor.observe(startMs);
+    for (const entry of entries) {
+      this.#applyEntry(entry);
+      this.#appliedIndex = entry.index;
+      this.#appliedTerm = entry.term;
+    }
+    this.#reads.applied();
+    this.#snapshotter.applied(entries);
+    const durationMs = this.#clock.nowMs() - startMs;
+    if (durationMs > this.#options.slowApplyMs) {
+      this.#slowApplies++;
+      this.#log.warn("apply request took too long", { entries: entries.length, tookMs: durationMs });
+    }
+  }
+
+  #applyEntry(entry: Entry): void {
+    if (entry.type === entryType.confChange) {
+      const change = decodeConfChange(entry.data);
+      this.#raw.applyConfChange(change);
+      this.#state.applyConfChange(change);
+      return;
+    }
+    if (entry.data.length === 0) {
+      // The first entry of a term: everything before it is applied, so its leader may count lease time.
+      if (this.#raw.isLeader && entry.term === this.#raw.term) this.#leases.promote();
+      return;
+    }
+    const { id, command } = decodeCommand(entry.data);
+    const isOurs = id.proposer === this.memberId && id.runId === this.#runId;
+    let answer: unknown;
+    try {
+      answer = this.#state.apply(command);
+    } catch (error) {
+      // The same answer on every member is a result; anything else would let members diverge.
+      if (!(error instanceof RequestError)) throw error;
+      if (isOurs) this.#proposals.reject(id.sequence, error);
+      return;
+    }
+    if (command.kind === "leaseRevoke") {
+      this.#leasesRevoked++;
+      this.#leases.applied(command.request.id);
+    } else if (command.kind === "leaseGrant") {
+      this.#leasesGranted++;
+    }
+    if (isOurs) this.#proposals.resolve(id.sequence, answer);
+  }
+
+  #leaderChanged(): void {
+    if (this.#raw.leader === this.#leaderId) return;
+    const wasLeader = this.#leaderId === this.memberId;
+    this.#leaderId = this.#raw.leader;
+    if (this.#leaderId !== 0n) this.#leaderChanges++;
+    if (wasLeader) this.#leases.demote();
+    this.#reads.leaderChanged();
+    for (const listener of this.#leaderListeners) listener();
+  }
+
+  #nextTurn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#consensus.wake();
+      this.#clock.after(1, resolve);
+    });
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#consensus.stop();
+    this.#proposals.stop(new RequestError("stopped"));
+    this.#reads.stop();
+    this.#options.onFatal(error);
+  }
+}

@@ -1,0 +1,101 @@
+import type { Clock } from "../../lib/clock.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Entry, SnapshotMetadata } from "../raft/index.ts";
+import type { StateSnapshot } from "../state/index.ts";
+
+/** Where snapshots are kept. */
+export interface SnapshotStore {
+  /** Resolves with the size in bytes once the whole file is durable; rejects with StorageFailure. */
+  write(metadata: SnapshotMetadata, chunks: Iterable<Uint8Array>): Promise<number>;
+  /** Removes the files of snapshots older than `index`. */
+  removeBefore(index: number): Promise<void>;
+}
+
+/** What a snapshot lets the log do. */
+export interface SnapshotLog {
+  appendSnapshotMark(metadata: SnapshotMetadata): Promise<void>;
+  release(index: number): void;
+}
+
+/** Log written since the last snapshot below which none is taken, so that small stores are not rewritten all the time. */
+const LOG_BYTES_MIN = 33_554_432;
+
+/**
+ * Takes a snapshot of the applied state when enough log has gathered since the last: at least as much as makes
+ * writing the whole state worth it, so that the cost per command stays constant however large the state is. The
+ * order is the safety: file durable, then the mark in the log durable, then old files and segments go.
+ */
+export class Snapshotter {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #store: SnapshotStore;
+  readonly #wal: SnapshotLog;
+  readonly #entriesMin: number;
+  readonly #open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
+  readonly #onFailure: (error: Error) => void;
+  #entriesSince = 0;
+  #bytesSince = 0;
+  #lastSizeBytes = 0;
+  #running: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly store: SnapshotStore;
+    readonly wal: SnapshotLog;
+    readonly entriesMin: number;
+    /** Called when a snapshot begins: the applied state and where it stands. */
+    readonly open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
+    readonly onFailure: (error: Error) => void;
+  }) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#store = options.store;
+    this.#wal = options.wal;
+    this.#entriesMin = options.entriesMin;
+    this.#open = options.open;
+    this.#onFailure = options.onFailure;
+  }
+
+  applied(entries: readonly Entry[]): void {
+    this.#entriesSince += entries.length;
+    for (const entry of entries) this.#bytesSince += entry.data.length;
+    if (this.#running !== undefined || this.#isStopped || this.#entriesSince < this.#entriesMin) return;
+    if (this.#bytesSince < Math.max(LOG_BYTES_MIN, this.#lastSizeBytes / 2)) return;
+    // Not within apply: the entries of this batch are answered first.
+    this.#running = new Promise<void>((resolve) => this.#clock.defer(resolve))
+      .then(() => this.#take())
+      .catch((error: Error) => this.#onFailure(error))
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  /** Waits for a snapshot that is being written. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
+  }
+
+  async #take(): Promise<void> {
+    if (this.#isStopped) return;
+    const startMs = this.#clock.nowMs();
+    this.#entriesSince = 0;
+    this.#bytesSince = 0;
+    const { metadata, state } = this.#open();
+    try {
+      this.#lastSizeBytes = await this.#store.write(metadata, state.chunks);
+    } finally {
+      state.close();
+    }
+    await this.#wal.appendSnapshotMark(metadata);
+    this.#wal.release(metadata.index);
+    await this.#store.removeBefore(metadata.index);
+    this.#log.info("saved snapshot", {
+      index: metadata.index,
+      sizeBytes: this.#lastSizeBytes,
+      tookMs: Math.round(this.#clock.nowMs() - startMs),
+    });
+  }
+}

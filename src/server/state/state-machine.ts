@@ -1,0 +1,186 @@
+import { alarmType, type TxnRequest } from "../../codec/index.ts";
+import { assert } from "../../lib/assert.ts";
+import { RequestError } from "../../lib/errors.ts";
+import type { LeaseRecord, Lessor } from "../lease/index.ts";
+import { type Store, txnCost } from "../mvcc/index.ts";
+import type { ConfChange } from "../raft/index.ts";
+import type { VersionedRecord } from "../storage/index.ts";
+import { Alarms } from "./alarms.ts";
+import type { Command } from "./command.ts";
+import { Membership } from "./membership.ts";
+import { decodeStateChunk, encodeStateChunk, type StateChunk, type StateMeta } from "./state-chunk.ts";
+
+const CHUNK_BYTES = 262_144;
+const LEASES_PER_CHUNK = 5_000;
+/** About what a record takes in a chunk beyond its key and value. */
+const RECORD_BYTES = 40;
+
+/** A state as it was at one applied index, to be written at leisure. */
+export interface StateSnapshot {
+  /** Encoded StateChunk messages, the one with `meta` first. */
+  readonly chunks: Iterable<Buffer>;
+  /** Lets compaction go on; to be called once. */
+  close(): void;
+}
+
+/** Takes the chunks of a snapshot in their order. */
+export interface StateRestore {
+  /** Throws DecodeError when the bytes are not a chunk. */
+  load(chunk: Uint8Array): void;
+  /** Throws AssertionError when no chunk held the meta data. */
+  finish(): void;
+}
+
+/**
+ * Everything that the log determines: keys, leases, alarms, members. Commands are applied one after the other, to
+ * the end, without looking at clocks, at the disk or at who waits for the answer: the same log gives the same state
+ * and the same answers on every member.
+ */
+export class StateMachine {
+  readonly store: Store;
+  readonly lessor: Lessor;
+  readonly alarms = new Alarms();
+  readonly membership = new Membership();
+
+  constructor(store: Store, lessor: Lessor) {
+    this.store = store;
+    this.lessor = lessor;
+  }
+
+  /**
+   * Applies one command and returns its answer (ApplyResults of the node, by kind). Throws RequestError: an answer
+   * too, and the same on every member. Anything else it throws must stop the member.
+   */
+  apply(command: Command): unknown {
+    switch (command.kind) {
+      case "put":
+        this.#refuseWhenCorrupt();
+        this.#refuseWhenFull();
+        return this.store.put(command.request);
+      case "deleteRange":
+        this.#refuseWhenCorrupt();
+        return this.store.deleteRange(command.request);
+      case "txn":
+        this.#refuseWhenCorrupt();
+        return this.#txn(command.request);
+      case "compaction":
+        this.#refuseWhenCorrupt();
+        this.store.compact(command.request.revision);
+        return { header: this.#header() };
+      case "leaseGrant":
+        this.#refuseWhenCorrupt();
+        this.#refuseWhenFull();
+        this.lessor.grant(command.id, command.ttl, command.leaseTimeMs);
+        return { header: this.#header(), id: command.id, ttl: command.ttl, error: "" };
+      case "leaseRevoke":
+        this.#refuseWhenCorrupt();
+        this.store.deleteKeys(this.lessor.revoke(command.request.id));
+        return { header: this.#header() };
+      case "leaseTick":
+        this.lessor.tick(command);
+        return undefined;
+      case "leaseFloat":
+        this.lessor.float(command.ids);
+        return undefined;
+      case "alarm":
+        return this.alarms.apply(command.request);
+      case "memberAttributes":
+        this.membership.setAttributes(command.memberId, command.name, command.clientUrls);
+        return undefined;
+    }
+  }
+
+  applyConfChange(change: ConfChange): void {
+    this.membership.applyConfChange(change);
+  }
+
+  openSnapshot(): StateSnapshot {
+    const view = this.store.openSnapshot();
+    const leases = this.lessor.snapshot();
+    const meta: StateMeta = {
+      currentRevision: view.currentRevision,
+      compactRevision: view.compactRevision,
+      finishedCompactRevision: view.finishedCompactRevision,
+      leaseTimeMs: leases.leaseTimeMs,
+      alarms: this.alarms.list(),
+      members: this.membership.list(),
+    };
+    return { chunks: chunksOf(meta, [...leases.leases], view.records), close: view.close };
+  }
+
+  /** Begins to take the state of a snapshot in place of this one; not to be read or changed until it is finished. */
+  beginRestore(): StateRestore {
+    let records: ReturnType<Store["restore"]> | undefined;
+    let leases: LeaseRecord[] = [];
+    let leaseTimeMs = 0;
+    let areLeasesLoaded = false;
+    const loadLeases = (): void => {
+      if (areLeasesLoaded) return;
+      areLeasesLoaded = true;
+      this.lessor.restore({ leaseTimeMs, leases });
+      leases = [];
+    };
+    return {
+      load: (bytes) => {
+        const chunk = decodeStateChunk(bytes);
+        if (chunk.meta !== undefined) {
+          leaseTimeMs = chunk.meta.leaseTimeMs;
+          this.alarms.restore(chunk.meta.alarms);
+          this.membership.restore(chunk.meta.members);
+          records = this.store.restore(chunk.meta);
+        }
+        for (const lease of chunk.leases) leases.push(lease);
+        if (chunk.records.length === 0) return;
+        loadLeases();
+        assert(records !== undefined, "a state snapshot begins with its meta data");
+        records.append(chunk.records);
+      },
+      finish: () => {
+        assert(records !== undefined, "a state snapshot holds its meta data");
+        loadLeases();
+        records.finish();
+      },
+    };
+  }
+
+  #txn(request: TxnRequest): unknown {
+    if (this.alarms.isActive(alarmType.noSpace) && txnCost(request) > 0) throw new RequestError("noSpace");
+    return this.store.txn(request);
+  }
+
+  #refuseWhenFull(): void {
+    if (this.alarms.isActive(alarmType.noSpace)) throw new RequestError("noSpace");
+  }
+
+  #refuseWhenCorrupt(): void {
+    if (this.alarms.isActive(alarmType.corrupt)) throw new RequestError("corrupt");
+  }
+
+  #header() {
+    return { clusterId: 0n, memberId: 0n, revision: this.store.currentRevision, raftTerm: 0 };
+  }
+}
+
+function* chunksOf(
+  meta: StateMeta,
+  leases: readonly LeaseRecord[],
+  records: Iterable<VersionedRecord>,
+): Generator<Buffer> {
+  yield encodeStateChunk({ meta, leases: [], records: [] });
+  for (let i = 0; i < leases.length; i += LEASES_PER_CHUNK) {
+    yield encodeStateChunk({ meta: undefined, leases: leases.slice(i, i + LEASES_PER_CHUNK), records: [] });
+  }
+  let chunk: VersionedRecord[] = [];
+  let chunkBytes = 0;
+  const encode = (): Buffer =>
+    encodeStateChunk({ meta: undefined, leases: [], records: chunk } satisfies StateChunk);
+  for (const record of records) {
+    chunk.push(record);
+    chunkBytes += record.key.length + record.value.length + RECORD_BYTES;
+    if (chunkBytes < CHUNK_BYTES) continue;
+    yield encode();
+    chunk = [];
+    chunkBytes = 0;
+  }
+  if (chunk.length > 0) yield encode();
+}
