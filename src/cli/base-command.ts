@@ -1,0 +1,107 @@
+import { Command } from "@oclif/core";
+import type { MetaStoreClient } from "../client/index.ts";
+import { CommandError, ExitWith, exitCode } from "./exit-codes.ts";
+import {
+  type ConnectionFlagValues,
+  connectionFlags,
+  defaultFormat,
+  type OutputFlagValues,
+  outputFlags,
+  toConnectOptions,
+} from "./flags.ts";
+import { Output, wantsColor } from "./output.ts";
+import { watchForReaderGone } from "./reader-gone.ts";
+import { readInput } from "./stdin.ts";
+
+type ClientLibrary = typeof import("../client/index.ts");
+
+/** A connected client, with the library it comes from: commands load it only when they connect. */
+export interface Connected {
+  readonly client: MetaStoreClient;
+  readonly library: ClientLibrary;
+  readonly timeoutMs: number;
+}
+
+/**
+ * What every command has in common: output by the contract, Ctrl-C ends it with 130, a closed stdout ends it with
+ * 0, and its errors go up to main(), which alone prints them.
+ */
+export abstract class BaseCommand extends Command {
+  static override baseFlags: typeof outputFlags = outputFlags;
+  /** True for commands that end by themselves on SIGINT and SIGTERM. */
+  static readonly handlesSignals: boolean = false;
+
+  protected abstract execute(): Promise<void>;
+
+  /** Called when the command is over, however it ended. */
+  protected dispose(): void {}
+
+  override async run(): Promise<void> {
+    const isOver = new AbortController();
+    try {
+      await Promise.race([
+        this.execute(),
+        this.#stdoutClosed(isOver.signal),
+        this.#interrupted(isOver.signal),
+      ]);
+    } finally {
+      isOver.abort();
+      this.dispose();
+    }
+  }
+
+  /** oclif's own printing, exit codes and stack traces give way to main(). */
+  protected override async catch(error: Error): Promise<never> {
+    throw error;
+  }
+
+  protected outputFor(flags: OutputFlagValues): Output {
+    const isTerminal = process.stdout.isTTY === true;
+    const format = defaultFormat(flags.json ? "json" : flags.output, isTerminal, process.env);
+    const isColored = !flags["no-color"] && wantsColor(isTerminal, process.env);
+    return new Output({ format, isColored, isQuiet: flags.quiet }, process.stdout, process.stderr);
+  }
+
+  #stdoutClosed(isOver: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+        if (error.code === "EPIPE") resolve();
+        else reject(new CommandError("OUTPUT", exitCode.runtime, `cannot write to stdout: ${error.message}`));
+      });
+      watchForReaderGone(1, isOver, resolve);
+    });
+  }
+
+  #interrupted(isOver: AbortSignal): Promise<void> {
+    const { handlesSignals } = this.constructor as typeof BaseCommand;
+    return new Promise((_, reject) => {
+      if (handlesSignals) return;
+      const onInterrupt = (): void => reject(new ExitWith(exitCode.interrupted));
+      process.on("SIGINT", onInterrupt);
+      isOver.addEventListener("abort", () => process.off("SIGINT", onInterrupt));
+    });
+  }
+}
+
+/** A command that talks to a server. */
+export abstract class ConnectedCommand extends BaseCommand {
+  static override baseFlags: typeof outputFlags & typeof connectionFlags = {
+    ...outputFlags,
+    ...connectionFlags,
+  };
+
+  #client: MetaStoreClient | undefined;
+
+  /** @throws UsageError when the flags name no server */
+  protected async connect(flags: ConnectionFlagValues): Promise<Connected> {
+    const options = await toConnectOptions(flags, process.env, readInput);
+    const library = await import("../client/index.ts");
+    const client = library.connect(options);
+    this.#client = client;
+    return { client, library, timeoutMs: options.timeoutMs };
+  }
+
+  protected override dispose(): void {
+    this.#client?.close();
+  }
+}

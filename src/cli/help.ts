@@ -1,0 +1,19 @@
+import { CommandHelp, Help } from "@oclif/core";
+
+/** Examples stand right after the usage: they are what most people come for. */
+class ExamplesFirstHelp extends CommandHelp {
+  protected override sections(): ReturnType<CommandHelp["sections"]> {
+    const sections = super.sections();
+    const order = ["EXAMPLES", "USAGE", "DESCRIPTION"];
+    const rank = (header: string): number => {
+      const index = order.indexOf(header);
+      return index < 0 ? order.length : index;
+    };
+    return [...sections].sort((left, right) => rank(left.header) - rank(right.header));
+  }
+}
+
+/** The help of metastore, named in package.json (oclif.helpClass). */
+export default class MetaStoreHelp extends Help {
+  protected override readonly CommandHelpClass = ExamplesFirstHelp;
+}

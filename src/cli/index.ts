@@ -1,0 +1,14 @@
+/** What the commands share: the output contract, flags, errors and exit codes, and the entry that bin/ calls. */
+export { BaseCommand, type Connected, ConnectedCommand } from "./base-command.ts";
+export { toJsonField, toLine } from "./bytes-text.ts";
+export { formatDuration, parseDuration } from "./duration.ts";
+export { CommandError, ExitWith, exitCode, exitCodeMeanings } from "./exit-codes.ts";
+export { parseLeaseId } from "./lease-id.ts";
+export type { Output } from "./output.ts";
+export { type JsonRecord, toEventRecord, toHexId, toPutRecord } from "./record.ts";
+export { readInput } from "./stdin.ts";
+export { formatSize } from "./table.ts";
+export { keyArg, parseWhole, targetFlags, toTarget, wholeFlag } from "./target.ts";
+export { parseTxn, type TxnFormat } from "./txn-document.ts";
+export { toTxnRequest } from "./txn-spec.ts";
+export { WatchPrinter } from "./watch-printer.ts";
