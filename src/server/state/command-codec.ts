@@ -19,29 +19,36 @@ import { DecodeError } from "../../lib/errors.ts";
 import type { Command } from "./command.ts";
 
 /**
- * One entry of the log. The first three fields tell it from every other, so that the member that proposed it finds
- * who waits for its answer; both numbers are safe integers that are not negative.
+ * Tells a command from every other, so that the member that proposed it finds who waits for its answer: the
+ * member, its run (drawn anew when the process starts) and a count within the run. Both numbers are safe integers
+ * that are not negative.
  */
-export interface ProposedCommand {
-  /** The member that proposed it. */
+export interface CommandId {
   readonly proposer: bigint;
-  /** The run of that member: drawn anew when the process starts. */
   readonly runId: number;
-  /** Counts the proposals of the run. */
   readonly sequence: number;
+}
+
+/** One entry of the log. */
+export interface ProposedCommand {
+  readonly id: CommandId;
   readonly command: Command;
 }
 
 type CommandOf<K extends Command["kind"]> = Extract<Command, { kind: K }>;
 type FixedLease = CommandOf<"leaseTick">["fixed"][number];
 
-/** The bytes of one log entry (proto/metastore.proto, Command). */
-export const encodeCommand = encoder((writer: Writer, proposed: ProposedCommand) => {
-  writeCommand(writer, proposed.command);
-  writer.int64(0x18, proposed.sequence);
-  writer.int64(0x10, proposed.runId);
-  writer.bigUint64(0x08, proposed.proposer);
+const encode = encoder((writer: Writer, { id, command }: ProposedCommand) => {
+  writeCommand(writer, command);
+  writer.int64(0x18, id.sequence);
+  writer.int64(0x10, id.runId);
+  writer.bigUint64(0x08, id.proposer);
 });
+
+/** The bytes of one log entry (proto/metastore.proto, Command). */
+export function encodeCommand(id: CommandId, command: Command): Buffer {
+  return encode({ id, command });
+}
 
 function writeCommand(writer: Writer, command: Command): void {
   switch (command.kind) {
@@ -135,7 +142,7 @@ export function decodeCommand(bytes: Uint8Array): ProposedCommand {
     }
   }
   if (command === undefined) throw new DecodeError("a command is of no known kind");
-  return { proposer, runId, sequence, command };
+  return { id: { proposer, runId, sequence }, command };
 }
 
 function unknownField(what: string, tag: number): DecodeError {
