@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { RequestError } from "../../../../src/lib/errors.ts";
+import { silentLog } from "../../../../src/lib/log.ts";
+import { type AutoCompactionPolicy, AutoCompactor } from "../../../../src/server/node/auto-compactor.ts";
+import { SimClock } from "../../../sim/clock.ts";
+
+const minuteMs = 60_000;
+
+function setUp(policy: AutoCompactionPolicy) {
+  const clock = new SimClock();
+  const compacted: number[] = [];
+  const world = {
+    memberId: 1n,
+    leaderId: 1n,
+    kv: { currentRevision: 1 },
+    error: undefined as Error | undefined,
+  };
+  const node = Object.assign(world, {
+    propose: async (command: { kind: string; request?: { revision: number } }) => {
+      if (world.error !== undefined) throw world.error;
+      compacted.push(command.request!.revision);
+    },
+  });
+  const compactor = new AutoCompactor(node as never, policy, clock, silentLog);
+  compactor.start();
+  /** One write a minute. */
+  const pass = async (minutes: number) => {
+    for (let i = 0; i < minutes; i++) {
+      world.kv.currentRevision++;
+      clock.advance(minuteMs);
+      await Promise.resolve();
+    }
+  };
+  return { world, compacted, pass, compactor };
+}
+
+describe("AutoCompactor", () => {
+  it("keeps a full period of history and compacts once a period", async () => {
+    const { compacted, pass } = setUp({ kind: "periodic", retentionMs: 10 * minuteMs });
+    await pass(9);
+    assert.deepEqual(compacted, []);
+    await pass(1);
+    assert.deepEqual(compacted, [2]);
+    await pass(10);
+    assert.deepEqual(compacted, [2, 12]);
+  });
+
+  it("compacts every hour when it keeps more than an hour", async () => {
+    const { compacted, pass } = setUp({ kind: "periodic", retentionMs: 180 * minuteMs });
+    await pass(179);
+    assert.deepEqual(compacted, []);
+    await pass(61);
+    assert.equal(compacted.length, 2);
+  });
+
+  it("keeps the newest revisions in mode revision", async () => {
+    const { compacted, pass } = setUp({ kind: "revision", retentionRevisions: 3 });
+    await pass(5);
+    assert.deepEqual(compacted, [3]);
+    await pass(5);
+    assert.deepEqual(compacted, [3, 8]);
+  });
+
+  it("does nothing on a member that does not lead, nor after it was stopped", async () => {
+    const { world, compacted, pass, compactor } = setUp({ kind: "revision", retentionRevisions: 3 });
+    world.leaderId = 2n;
+    await pass(10);
+    assert.deepEqual(compacted, []);
+    world.leaderId = 1n;
+    compactor.stop();
+    await pass(10);
+    assert.deepEqual(compacted, []);
+  });
+
+  it("goes on after a failure, and takes a store that is compacted further for done", async () => {
+    const { world, compacted, pass } = setUp({ kind: "revision", retentionRevisions: 1 });
+    world.error = new RequestError("timeout");
+    await pass(5);
+    world.error = new RequestError("compacted");
+    await pass(5);
+    world.error = undefined;
+    await pass(5);
+    assert.deepEqual(compacted, [15]);
+  });
+});
