@@ -59,6 +59,7 @@ export const errorTable = {
   watchCanceled: request(grpcCode.canceled, "etcdserver: watch canceled"),
   memberNotFound: request(grpcCode.notFound, "etcdserver: member not found"),
   requestTooLarge: request(grpcCode.invalidArgument, "etcdserver: request is too large"),
+  learner: request(grpcCode.failedPrecondition, "etcdserver: rpc not supported for learner"),
   corrupt: request(grpcCode.dataLoss, "etcdserver: corrupt cluster"),
   rangeStreamSort: request(grpcCode.unimplemented, "RangeStream does not support custom sort orders"),
   rangeStreamFilter: request(grpcCode.unimplemented, "RangeStream does not support revision filters"),

@@ -1,0 +1,118 @@
+import {
+  type CompactionResponse,
+  type DeleteRangeResponse,
+  decodeCompactionRequest,
+  decodeDeleteRangeRequest,
+  decodePutRequest,
+  decodeRangeRequest,
+  decodeTxnRequest,
+  encodeCompactionResponse,
+  encodeDeleteRangeResponse,
+  encodePutResponse,
+  encodeRangeResponse,
+  encodeTxnResponse,
+  type PutResponse,
+  type RangeRequest,
+  type TxnRequest,
+  type TxnResponse,
+} from "../../../codec/index.ts";
+import {
+  assertValidDeleteRange,
+  assertValidPut,
+  assertValidRange,
+  assertValidTxn,
+  isReadOnlyTxn,
+  isSerializableTxn,
+  putCost,
+  txnCost,
+} from "../../mvcc/index.ts";
+import { completeHeader } from "../response-header.ts";
+import type { MethodHandler, UnaryHandler } from "../transport.ts";
+import { createRangeStream } from "./range-stream.ts";
+import type { ServiceContext } from "./service-context.ts";
+
+/**
+ * etcdserverpb.KV. Per request: guard, quota, shape, then the log or the local store (errors.md section 2).
+ * Compact with `physical` waits for the removal on this member, also when the request itself fails.
+ */
+export function createKvService(context: ServiceContext): Record<string, MethodHandler> {
+  const { node, guard, txnOpsMax } = context;
+
+  const answerRange = (request: RangeRequest): Buffer => {
+    const response = node.kv.range(request);
+    completeHeader(response, node);
+    return encodeRangeResponse(response);
+  };
+  const answerPut = (response: PutResponse): Buffer => {
+    completeHeader(response, node);
+    return encodePutResponse(response);
+  };
+  const answerDeleteRange = (response: DeleteRangeResponse): Buffer => {
+    completeHeader(response, node);
+    return encodeDeleteRangeResponse(response);
+  };
+  const answerTxn = (response: TxnResponse): Buffer => {
+    completeHeader(response, node);
+    return encodeTxnResponse(response);
+  };
+  const answerCompaction = (response: CompactionResponse): Buffer => {
+    completeHeader(response, node);
+    return encodeCompactionResponse(response);
+  };
+
+  const range: UnaryHandler = (bytes, call) => {
+    const request = decodeRangeRequest(bytes);
+    guard.admit(call, request.serializable);
+    assertValidRange(request);
+    if (request.serializable) return answerRange(request);
+    return node.readBarrier().then(() => answerRange(request));
+  };
+
+  const put: UnaryHandler = (bytes, call) => {
+    const request = decodePutRequest(bytes);
+    guard.admit(call, false);
+    const refusal = guard.refuseByQuota(putCost(request));
+    if (refusal !== undefined) return refusal;
+    assertValidPut(request);
+    return node.propose<"put">({ kind: "put", request }).then(answerPut);
+  };
+
+  const deleteRange: UnaryHandler = (bytes, call) => {
+    const request = decodeDeleteRangeRequest(bytes);
+    guard.admit(call, false);
+    assertValidDeleteRange(request);
+    return node.propose<"deleteRange">({ kind: "deleteRange", request }).then(answerDeleteRange);
+  };
+
+  const readTxn = (request: TxnRequest): Buffer => answerTxn(node.kv.readTxn(request));
+
+  const txn: UnaryHandler = (bytes, call) => {
+    const request = decodeTxnRequest(bytes, { opsMax: txnOpsMax });
+    guard.admit(call, false);
+    const refusal = guard.refuseByQuota(txnCost(request));
+    if (refusal !== undefined) return refusal;
+    assertValidTxn(request, txnOpsMax);
+    if (!isReadOnlyTxn(request)) return node.propose<"txn">({ kind: "txn", request }).then(answerTxn);
+    if (isSerializableTxn(request)) return readTxn(request);
+    return node.readBarrier().then(() => readTxn(request));
+  };
+
+  const compact: UnaryHandler = async (bytes, call) => {
+    const request = decodeCompactionRequest(bytes);
+    guard.admit(call, false);
+    try {
+      return answerCompaction(await node.propose<"compaction">({ kind: "compaction", request }));
+    } finally {
+      if (request.physical) await node.compactionFinished();
+    }
+  };
+
+  return {
+    Range: { kind: "unary", handle: range },
+    RangeStream: createRangeStream(context),
+    Put: { kind: "unary", handle: put },
+    DeleteRange: { kind: "unary", handle: deleteRange },
+    Txn: { kind: "unary", handle: txn },
+    Compact: { kind: "unary", handle: compact },
+  };
+}

@@ -1,0 +1,187 @@
+import type {
+  AlarmMember,
+  LeaseGrantResponse,
+  LeaseTimeToLiveResponse,
+  Member,
+} from "../../../../src/codec/index.ts";
+import { alarmAction, alarmType } from "../../../../src/codec/index.ts";
+import { SystemClock } from "../../../../src/lib/clock.ts";
+import { RequestError } from "../../../../src/lib/errors.ts";
+import { createPrng } from "../../../../src/lib/prng.ts";
+import { Lessor } from "../../../../src/server/lease/index.ts";
+import { putCost, Store, txnCost, WatchHub, watchCatchUpLimits } from "../../../../src/server/mvcc/index.ts";
+import type { ApplyResults, ServerNode } from "../../../../src/server/node/index.ts";
+import type { Command } from "../../../../src/server/state/index.ts";
+import { MemoryEngine } from "../../../../src/server/storage/index.ts";
+
+/** A member of one without a log: commands are applied at once to the real store, hub and lessor. */
+export class FakeNode implements ServerNode {
+  readonly memberId = 0xfedc_ba98_7654_3210n;
+  readonly clusterId = 0x0123_4567_89ab_cdefn;
+  readonly name = "fake";
+  term = 3;
+  leaderId = this.memberId;
+  isLearner = false;
+  raftIndex = 7;
+  appliedIndex = 6;
+  quotaBytes = Number.MAX_SAFE_INTEGER;
+  readonly commands: Command[] = [];
+  readonly activeAlarms: AlarmMember[] = [];
+  barriers = 0;
+  defragments = 0;
+  compactionWaits = 0;
+  /** Thrown by the next propose. */
+  proposeError: Error | undefined;
+  /** Set: readBarrier rejects with it. */
+  barrierError: Error | undefined;
+
+  readonly #leases = new Lessor();
+  readonly #clock = new SystemClock();
+  readonly kv: Store;
+  readonly watchHub: WatchHub;
+
+  constructor() {
+    const engine = new MemoryEngine();
+    this.kv = new Store({
+      engine,
+      leases: this.#leases,
+      yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    });
+    const store = this.kv;
+    this.watchHub = new WatchHub({
+      source: {
+        get currentRevision() {
+          return store.currentRevision;
+        },
+        get compactRevision() {
+          return store.compactRevision;
+        },
+        records: (from, to) => engine.records(from, to),
+        at: (key, revision) => engine.at(key, revision),
+      },
+      clock: this.#clock,
+      prng: createPrng(1),
+      progressIntervalMs: 600_000,
+      catchUp: watchCatchUpLimits,
+    });
+    this.kv.onCommit(this.watchHub.notify);
+    this.#leases.promote(this.#clock.nowMs());
+  }
+
+  async propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]> {
+    this.commands.push(command);
+    const error = this.proposeError;
+    this.proposeError = undefined;
+    if (error) throw error;
+    // The results are those of the command's own kind; the compiler cannot follow K through the switch.
+    return this.#apply(command) as ApplyResults[K];
+  }
+
+  async readBarrier(): Promise<void> {
+    this.barriers++;
+    if (this.barrierError) throw this.barrierError;
+  }
+
+  admits(costBytes: number): boolean {
+    return this.kv.stats().sizeBytes + costBytes < this.quotaBytes;
+  }
+
+  alarms(): AlarmMember[] {
+    return [...this.activeAlarms];
+  }
+
+  members(): Member[] {
+    const member = (id: bigint): Member => ({
+      id,
+      name: `m${id}`,
+      peerUrls: ["http://127.0.0.1:2380"],
+      clientUrls: ["http://127.0.0.1:2379"],
+      isLearner: false,
+    });
+    return [member(9n), member(this.memberId), member(2n)];
+  }
+
+  async leaseGrant(id: bigint, ttl: number): Promise<LeaseGrantResponse> {
+    const chosen = id === 0n ? 4_242n : id;
+    return this.propose<"leaseGrant">({
+      kind: "leaseGrant",
+      id: chosen,
+      ttl: Math.max(2, ttl),
+      leaseTimeMs: this.#leases.leaseTimeMs,
+    });
+  }
+
+  async leaseRenew(id: bigint): Promise<number> {
+    const nowMs = this.#clock.nowMs();
+    let outcome = this.#leases.renew(id, nowMs);
+    if (outcome.kind === "needsFloat") {
+      this.#leases.float([id]);
+      outcome = this.#leases.renew(id, nowMs);
+    }
+    return outcome.kind === "renewed" ? outcome.ttlSeconds : 0;
+  }
+
+  async leaseTimeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> {
+    const found = this.#leases.timeToLive(id, this.#clock.nowMs(), keys);
+    return {
+      header: undefined,
+      id,
+      ttl: found?.ttlSeconds ?? -1,
+      grantedTtl: found?.grantedTtlSeconds ?? 0,
+      keys: found?.keys ?? [],
+    };
+  }
+
+  leases(): bigint[] {
+    return this.#leases.leases(this.#clock.nowMs());
+  }
+
+  async compactionFinished(): Promise<void> {
+    this.compactionWaits++;
+  }
+
+  async defragment(): Promise<void> {
+    this.defragments++;
+  }
+
+  #apply(command: Command): ApplyResults[keyof ApplyResults] {
+    const isFull = this.activeAlarms.some((alarm) => alarm.alarm === alarmType.noSpace);
+    const header = () => ({ clusterId: 0n, memberId: 0n, revision: this.kv.currentRevision, raftTerm: 0 });
+    switch (command.kind) {
+      case "put":
+        if (isFull && putCost(command.request) > 0) throw new RequestError("noSpace");
+        return this.kv.put(command.request);
+      case "deleteRange":
+        return this.kv.deleteRange(command.request);
+      case "txn":
+        if (isFull && txnCost(command.request) > 0) throw new RequestError("noSpace");
+        return this.kv.txn(command.request);
+      case "compaction":
+        this.kv.compact(command.request.revision);
+        return { header: header() };
+      case "leaseGrant":
+        this.#leases.grant(command.id, command.ttl, command.leaseTimeMs);
+        return { header: header(), id: command.id, ttl: command.ttl, error: "" };
+      case "leaseRevoke":
+        this.kv.deleteKeys(this.#leases.revoke(command.request.id));
+        return { header: header() };
+      case "alarm":
+        return this.#applyAlarm(command.request);
+      case "leaseTick":
+      case "leaseFloat":
+      case "memberAttributes":
+        return undefined;
+    }
+  }
+
+  #applyAlarm(request: { action: number; memberId: bigint; alarm: number }): AlarmMember[] {
+    const { memberId, alarm } = request;
+    if (request.action === alarmAction.get) return this.alarms();
+    const index = this.activeAlarms.findIndex((each) => each.memberId === memberId && each.alarm === alarm);
+    if (request.action === alarmAction.activate) {
+      if (index < 0) this.activeAlarms.push({ memberId, alarm });
+      return [{ memberId, alarm }];
+    }
+    return index < 0 ? [] : this.activeAlarms.splice(index, 1);
+  }
+}
