@@ -1,35 +1,19 @@
 import type { MetricsRegistry, Pull } from "../lib/metrics.ts";
+import type { WatchMetrics } from "./mvcc/index.ts";
 import type { ServerNode } from "./node/index.ts";
 
-/** Totals since the start of the process, except `pending`. */
-export interface ProposalStats {
-  /** Proposals waiting for their answer now. */
-  readonly pending: number;
-  readonly failed: number;
-}
-
-export interface ReadIndexStats {
-  readonly failed: number;
-  readonly slow: number;
-}
-
-/** Numbers of the watch hub: gauges, but for `events`. */
-export interface WatchStats {
-  readonly watchers: number;
-  readonly streams: number;
-  readonly slowWatchers: number;
-  /** Events waiting to be sent. */
-  readonly pendingEvents: number;
-  /** Events sent to watchers since the start of the process. */
-  readonly events: number;
-}
-
-/** Totals since the start of the process. */
-export interface LeaseStats {
-  readonly granted: number;
-  readonly renewed: number;
-  readonly revoked: number;
-  readonly expired: number;
+/** What the member counts: totals since the start of the process, and proposals waiting now (NodeStats). */
+export interface NodeCounters {
+  readonly proposalsPending: number;
+  readonly proposalsFailed: number;
+  readonly readIndexesFailed: number;
+  readonly readIndexesSlow: number;
+  readonly leaderChanges: number;
+  readonly slowApplies: number;
+  readonly leasesGranted: number;
+  readonly leasesRenewed: number;
+  readonly leasesRevoked: number;
+  readonly leasesExpired: number;
 }
 
 /** Operations executed by the store since the start of the process (etcd http.md section 5, semantics). */
@@ -43,25 +27,15 @@ export interface OperationStats {
   readonly putBytes: number;
 }
 
-/** Consensus as this member has seen it. Totals since the start of the process. */
-export interface RaftStats {
-  readonly leaderChanges: number;
-  readonly heartbeatSendFailures: number;
-  readonly slowApplies: number;
-}
-
 /**
  * What the scrape asks. Each function returns numbers that are counted anyway, so the hot path pays nothing. The
  * families of a source that is not given are not exposed: a metric that nothing counts would only say 0.
  */
 export interface MetricsSources {
   readonly node: ServerNode;
-  readonly proposals?: () => ProposalStats;
-  readonly readIndexes?: () => ReadIndexStats;
-  readonly watch?: () => WatchStats;
-  readonly leases?: () => LeaseStats;
+  readonly counters?: () => NodeCounters;
+  readonly watch?: () => WatchMetrics;
   readonly operations?: () => OperationStats;
-  readonly raft?: () => RaftStats;
 }
 
 export interface ReportedVersions {
@@ -177,48 +151,53 @@ function registerStoreMetrics(registry: MetricsRegistry, { node, watch }: Metric
   gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams.", () => watch().streams);
   gauge(
     "etcd_debugging_mvcc_slow_watcher_total",
-    "Watchers that are not caught up with the store.",
-    () => watch().slowWatchers,
+    "Watchers whose stream takes no more for now.",
+    () => watch().slow,
   );
   gauge(
     "etcd_debugging_mvcc_pending_events_total",
-    "Events waiting to be sent.",
+    "Events read from history and not sent yet.",
     () => watch().pendingEvents,
   );
   registry.pulledCounter(
     { name: "etcd_debugging_mvcc_events_total", help: "Events sent to watchers." },
-    () => watch().events,
+    () => watch().eventsTotal,
   );
 }
 
-function registerCounters(registry: MetricsRegistry, sources: MetricsSources): void {
-  const { proposals, readIndexes, leases, operations, raft } = sources;
+function registerCounters(registry: MetricsRegistry, { counters, operations }: MetricsSources): void {
   const counter = (name: string, help: string, pull: () => number): void =>
     registry.pulledCounter({ name, help }, pull);
-  if (proposals !== undefined) {
+  if (counters !== undefined) {
     registry.pulledGauge(
       { name: "etcd_server_proposals_pending", help: "Proposals waiting for their answer." },
-      () => proposals().pending,
+      () => counters().proposalsPending,
     );
-    counter("etcd_server_proposals_failed_total", "Proposals without an answer.", () => proposals().failed);
-  }
-  if (readIndexes !== undefined) {
+    counter("etcd_server_proposals_failed_total", "Proposals that failed.", () => counters().proposalsFailed);
     counter(
       "etcd_server_read_indexes_failed_total",
       "Read index rounds that failed.",
-      () => readIndexes().failed,
+      () => counters().readIndexesFailed,
     );
     counter(
       "etcd_server_slow_read_indexes_total",
       "Read index rounds that were slow.",
-      () => readIndexes().slow,
+      () => counters().readIndexesSlow,
     );
-  }
-  if (leases !== undefined) {
-    counter("etcd_debugging_lease_granted_total", "Leases granted.", () => leases().granted);
-    counter("etcd_debugging_lease_renewed_total", "Renewals of leases.", () => leases().renewed);
-    counter("etcd_debugging_lease_revoked_total", "Leases revoked.", () => leases().revoked);
-    counter("etcd_debugging_server_lease_expired_total", "Leases that expired.", () => leases().expired);
+    counter(
+      "etcd_server_leader_changes_seen_total",
+      "Changes of leader seen.",
+      () => counters().leaderChanges,
+    );
+    counter("etcd_server_slow_apply_total", "Applies that were slow.", () => counters().slowApplies);
+    counter("etcd_debugging_lease_granted_total", "Leases granted.", () => counters().leasesGranted);
+    counter("etcd_debugging_lease_renewed_total", "Renewals of leases.", () => counters().leasesRenewed);
+    counter("etcd_debugging_lease_revoked_total", "Leases revoked.", () => counters().leasesRevoked);
+    counter(
+      "etcd_debugging_server_lease_expired_total",
+      "Leases that expired.",
+      () => counters().leasesExpired,
+    );
   }
   if (operations !== undefined) {
     counter("etcd_mvcc_range_total", "Range operations executed.", () => operations().ranges);
@@ -229,15 +208,6 @@ function registerCounters(registry: MetricsRegistry, sources: MetricsSources): v
       { name: "etcd_debugging_mvcc_total_put_size_in_bytes", help: "Bytes of keys and values of all puts." },
       () => operations().putBytes,
     );
-  }
-  if (raft !== undefined) {
-    counter("etcd_server_leader_changes_seen_total", "Changes of leader seen.", () => raft().leaderChanges);
-    counter(
-      "etcd_server_heartbeat_send_failures_total",
-      "Heartbeats that went out late.",
-      () => raft().heartbeatSendFailures,
-    );
-    counter("etcd_server_slow_apply_total", "Applies that were slow.", () => raft().slowApplies);
   }
 }
 

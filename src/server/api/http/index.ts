@@ -8,5 +8,5 @@ export {
 } from "./app.ts";
 export { type HttpAddress, HttpEndpoint, type HttpEndpointOptions } from "./endpoint.ts";
 export type { CheckKind, HealthObserver } from "./health.ts";
-export type { KeyOperations } from "./key-operations.ts";
+export { createKeyOperations, type KeyOperations } from "./key-operations.ts";
 export { createPlainKeyRouter, type PlainKeyOptions } from "./keys.ts";
