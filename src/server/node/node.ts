@@ -259,7 +259,7 @@ export class MemberNode implements ServerNode {
   propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]> {
     if (this.#isStopped || this.#failure !== undefined) return Promise.reject(new RequestError("stopped"));
     const sequence = this.#proposals.nextSequence();
-    const data = encodeCommand({ proposer: this.memberId, runId: this.#runId, sequence, command });
+    const data = encodeCommand({ proposer: this.memberId, runId: this.#runId, sequence }, command);
     if (data.length > this.#options.requestSizeBytesMax + COMMAND_OVERHEAD_BYTES) {
       return Promise.reject(new RequestError("requestTooLarge"));
     }
@@ -363,15 +363,15 @@ export class MemberNode implements ServerNode {
       if (this.#raw.isLeader && entry.term === this.#raw.term) this.#leases.promote();
       return;
     }
-    const { proposer, runId, sequence, command } = decodeCommand(entry.data);
-    const isOurs = proposer === this.memberId && runId === this.#runId;
+    const { id, command } = decodeCommand(entry.data);
+    const isOurs = id.proposer === this.memberId && id.runId === this.#runId;
     let answer: unknown;
     try {
       answer = this.#state.apply(command);
     } catch (error) {
       // The same answer on every member is a result; anything else would let members diverge.
       if (!(error instanceof RequestError)) throw error;
-      if (isOurs) this.#proposals.reject(sequence, error);
+      if (isOurs) this.#proposals.reject(id.sequence, error);
       return;
     }
     if (command.kind === "leaseRevoke") {
@@ -380,7 +380,7 @@ export class MemberNode implements ServerNode {
     } else if (command.kind === "leaseGrant") {
       this.#leasesGranted++;
     }
-    if (isOurs) this.#proposals.resolve(sequence, answer);
+    if (isOurs) this.#proposals.resolve(id.sequence, answer);
   }
 
   #leaderChanged(): void {
