@@ -1,6 +1,10 @@
 /** What is kept and how: the versioned engine, the write-ahead log, snapshot files, the data directory. */
+
+export { DataDir, type MemberIdentity, type MemberPaths } from "./data-dir.ts";
 export * from "./engine.ts";
 export * from "./memory-engine.ts";
+export type { SnapshotContent } from "./snapshot-file.ts";
+export { FileSnapshotStore, type SnapshotStoreOptions } from "./snapshot-store.ts";
 export { Wal } from "./wal.ts";
 export { createWal, type OpenedWal, openWal } from "./wal-open.ts";
 export type { WalBatch, WalOptions, WalStats, WalSync } from "./wal-types.ts";

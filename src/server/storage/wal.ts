@@ -126,15 +126,12 @@ export class Wal {
   }
 
   /**
-   * Removes the segments that only hold what the newest snapshot mark at or below `index` stands for. Rejects with
-   * StorageFailure, which fails the log too.
+   * Removes, in the background, the segments that only hold what the newest snapshot mark at or below `index`
+   * stands for. A failure to do so fails the log.
    */
-  release(index: number): Promise<void> {
+  release(index: number): void {
     this.#admit();
-    const released = this.#releasing.then(() => this.#releaseNow(index));
-    // The caller sees the failure; the next release must only wait for this one.
-    this.#releasing = released.catch(() => undefined);
-    return released;
+    this.#releasing = this.#releasing.then(() => this.#releaseNow(index));
   }
 
   /**
@@ -318,7 +315,6 @@ export class Wal {
   }
 
   async #releaseNow(index: number): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
     const mark = this.#marks.findLast((placed) => placed.index <= index);
     if (mark === undefined) return;
     const needed = this.#segments.findLast(
@@ -327,6 +323,7 @@ export class Wal {
     const { fs, directory } = this.#options;
     try {
       while (needed !== undefined && this.#segments[0]!.sequence < needed.sequence) {
+        if (this.#failure !== undefined) return;
         await fs.unlink(this.#segments[0]!.path);
         // One by one, so that a crash cannot leave a hole between segments.
         await fs.syncDirectory(directory);
@@ -335,7 +332,7 @@ export class Wal {
           this.#marks.shift();
       }
     } catch (error) {
-      throw this.#fail(error);
+      this.#fail(error);
     }
   }
 

@@ -1,0 +1,204 @@
+import { join } from "node:path";
+import { assert } from "../../lib/assert.ts";
+import { crc32c } from "../../lib/crc32c.ts";
+import { StorageFailure, UsageError } from "../../lib/errors.ts";
+import { readWhole, writeAtomically } from "../../lib/file-operations.ts";
+import { DirectoryLocked, errorCode, type Fs, type FsLock } from "../../lib/fs.ts";
+import type { Log } from "../../lib/log.ts";
+
+/** Version of the layout of the data directory. A newer one is refused. */
+export const dataDirFormatVersion = 1;
+
+/** Whose data a directory holds. */
+export interface MemberIdentity {
+  readonly clusterId: bigint;
+  readonly memberId: bigint;
+}
+
+export interface MemberPaths {
+  readonly wal: string;
+  readonly snapshots: string;
+}
+
+/**
+ * A member's data directory, locked for this process:
+ *   <dir>/lock                names the process that uses the directory
+ *   <dir>/member/metadata     format version, cluster and member id
+ *   <dir>/member/wal, snap    the log and the snapshots
+ * `member` appears by a rename once all in it is durable, so there is never half of one.
+ */
+export class DataDir {
+  readonly path: string;
+  /** Undefined while the directory is new: initialize() makes it a member's. */
+  #identity: MemberIdentity | undefined;
+  readonly #fs: Fs;
+  readonly #lock: FsLock;
+
+  private constructor(fs: Fs, path: string, lock: FsLock, identity: MemberIdentity | undefined) {
+    this.#fs = fs;
+    this.path = path;
+    this.#lock = lock;
+    this.#identity = identity;
+  }
+
+  /**
+   * Creates the directory when there is none, locks it and reads whose it is. Throws UsageError when another
+   * process uses it or it is etcd's, StorageFailure when it is damaged or of a newer format.
+   */
+  static async open(fs: Fs, path: string, log: Log): Promise<DataDir> {
+    await guard(path, () => fs.createDirectory(path));
+    const lock = await takeLock(fs, path);
+    try {
+      const identity = await guard(path, () => inspect(fs, path, log));
+      return new DataDir(fs, path, lock, identity);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  get identity(): MemberIdentity | undefined {
+    return this.#identity;
+  }
+
+  get paths(): MemberPaths {
+    return pathsIn(join(this.path, "member"));
+  }
+
+  /**
+   * Makes a new directory the given member's. `populate` creates what a member starts with (its log) at the paths
+   * it is given, which are temporary. Throws StorageFailure.
+   */
+  async initialize(identity: MemberIdentity, populate: (paths: MemberPaths) => Promise<void>): Promise<void> {
+    assert(this.#identity === undefined, `${this.path} belongs to a member already`);
+    const draft = join(this.path, "member.tmp");
+    await guard(this.path, async () => {
+      const paths = pathsIn(draft);
+      await this.#fs.removeTree(draft);
+      await this.#fs.createDirectory(paths.wal);
+      await this.#fs.createDirectory(paths.snapshots);
+      await writeAtomically(this.#fs, join(draft, "metadata"), encodeMetadata(identity));
+      await populate(paths);
+      await this.#fs.syncDirectory(paths.wal);
+      await this.#fs.syncDirectory(draft);
+      await this.#fs.rename(draft, join(this.path, "member"));
+      await this.#fs.syncDirectory(this.path);
+    });
+    this.#identity = identity;
+  }
+
+  /** Gives the lock back; the files in it must be closed. */
+  close(): Promise<void> {
+    return this.#lock.release();
+  }
+}
+
+function pathsIn(member: string): MemberPaths {
+  return { wal: join(member, "wal"), snapshots: join(member, "snap") };
+}
+
+async function takeLock(fs: Fs, path: string): Promise<FsLock> {
+  try {
+    return await fs.lock(join(path, "lock"));
+  } catch (error) {
+    if (error instanceof DirectoryLocked) {
+      throw new UsageError(
+        `the data directory ${path} is in use by process ${error.pid}`,
+        "Stop that process, or start with another --data-dir.",
+      );
+    }
+    throw asFailure(path, error);
+  }
+}
+
+async function inspect(fs: Fs, path: string, log: Log): Promise<MemberIdentity | undefined> {
+  const member = join(path, "member");
+  const found = await fs.stat(member);
+  if (found === undefined) {
+    await fs.removeTree(join(path, "member.tmp"));
+    return undefined;
+  }
+  if ((await fs.stat(join(member, "snap", "db"))) !== undefined) {
+    throw new UsageError(
+      `${path} is a data directory of etcd`,
+      "MetaStore cannot read it. Start with another --data-dir; to move the data, copy the keys by a client.",
+    );
+  }
+  const metadataPath = join(member, "metadata");
+  if ((await fs.stat(metadataPath)) === undefined) {
+    throw new StorageFailure(
+      `${metadataPath} is missing`,
+      "The directory is not MetaStore's, or damaged. Restore it from a backup, or start with another --data-dir.",
+    );
+  }
+  const identity = decodeMetadata((await readWhole(fs, metadataPath)).toString("utf8"), metadataPath);
+  await fs.removeTree(`${metadataPath}.tmp`);
+  if ((found.mode & 0o077) !== 0) {
+    log.warn("others could read the data directory; their permissions are taken away", { path: member });
+    await fs.restrictMode(member);
+  }
+  return identity;
+}
+
+/** One line of JSON, for people too; the checksum covers the line without itself. */
+function encodeMetadata({ clusterId, memberId }: MemberIdentity): Buffer {
+  const fields = metadataFields(clusterId.toString(16), memberId.toString(16));
+  return Buffer.from(`${JSON.stringify({ ...fields, checksum: checksumOf(fields) })}\n`, "utf8");
+}
+
+function metadataFields(clusterId: string, memberId: string): Record<string, unknown> {
+  return { format: dataDirFormatVersion, clusterId, memberId };
+}
+
+function checksumOf(fields: Record<string, unknown>): string {
+  return crc32c(Buffer.from(JSON.stringify(fields), "utf8")).toString(16);
+}
+
+function decodeMetadata(text: string, path: string): MemberIdentity {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw damagedMetadata(path, error);
+  }
+  if (typeof value !== "object" || value === null) throw damagedMetadata(path);
+  const { format, clusterId, memberId, checksum } = value as Record<string, unknown>;
+  if (typeof format === "number" && format > dataDirFormatVersion) {
+    throw new StorageFailure(
+      `${path} has format ${format}, this MetaStore reads up to ${dataDirFormatVersion}`,
+      "The data was written by a newer MetaStore: start that version or a later one.",
+    );
+  }
+  if (typeof clusterId !== "string" || typeof memberId !== "string") throw damagedMetadata(path);
+  const fields = metadataFields(clusterId, memberId);
+  const isHex = /^[0-9a-f]{1,16}$/.test(clusterId) && /^[0-9a-f]{1,16}$/.test(memberId);
+  if (format !== dataDirFormatVersion || !isHex || checksum !== checksumOf(fields)) {
+    throw damagedMetadata(path);
+  }
+  return { clusterId: BigInt(`0x${clusterId}`), memberId: BigInt(`0x${memberId}`) };
+}
+
+function damagedMetadata(path: string, cause?: unknown): StorageFailure {
+  return new StorageFailure(`${path} is damaged`, "Restore the data directory from a backup.", { cause });
+}
+
+async function guard<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asFailure(path, error);
+  }
+}
+
+/** Errors of the system as StorageFailure; others as they are. */
+function asFailure(path: string, error: unknown): unknown {
+  if (errorCode(error) === undefined || error instanceof StorageFailure || error instanceof UsageError) {
+    return error;
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new StorageFailure(
+    `cannot use the data directory ${path}: ${reason}`,
+    "Check that the path is a directory, its permissions, the disk and the space on it.",
+    { cause: error },
+  );
+}
