@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { crc32c } from "../../../../src/lib/crc32c.ts";
+import type { HashKvAnswer, HashKvChange, HashKvStep } from "../../../fixtures/hash-kv/record.ts";
+import { bytes, createStore, deleteOf, putOf, type StoreFixture, txnOf } from "./store-fixture.ts";
+
+const vectorsFile = new URL("../../../fixtures/hash-kv/vectors.jsonl", import.meta.url);
+const fromBase64 = (text: string): string => Buffer.from(text, "base64").toString("latin1");
+
+async function hashOf({ store }: StoreFixture, revision: number): Promise<HashKvAnswer> {
+  try {
+    const { hash, compactRevision } = await store.hashKv(revision);
+    return { hash, compactRevision };
+  } catch (error) {
+    return { error: (error as Error).message };
+  }
+}
+
+function applyChange({ store }: StoreFixture, change: HashKvChange): void {
+  if (change.op === "put") store.put(putRequestOf(change));
+  else store.deleteRange(deleteOf(fromBase64(change.key), fromBase64(change.end)));
+}
+
+function putRequestOf(change: Extract<HashKvChange, { op: "put" }>): ReturnType<typeof putOf> {
+  const value = String.fromCharCode(change.value.byte).repeat(change.value.count);
+  return putOf(fromBase64(change.key), value, { lease: BigInt(change.lease) });
+}
+
+async function apply(fixture: StoreFixture, step: Exclude<HashKvStep, { op: "hash" }>): Promise<void> {
+  const { store, leases } = fixture;
+  if (step.op === "txn") {
+    const success = step.changes.map((change) =>
+      change.op === "put"
+        ? ({ case: "put", request: putRequestOf(change) } as const)
+        : ({
+            case: "deleteRange",
+            request: deleteOf(fromBase64(change.key), fromBase64(change.end)),
+          } as const),
+    );
+    store.txn(txnOf({ success }));
+  } else if (step.op === "grant") {
+    leases.grant(BigInt(step.lease));
+  } else if (step.op === "revoke") {
+    store.deleteKeys(leases.keysOf(BigInt(step.lease)).map(bytes));
+    leases.keys.delete(BigInt(step.lease));
+  } else if (step.op === "compact") {
+    store.compact(step.revision);
+    await store.compactionFinished();
+  } else {
+    applyChange(fixture, step);
+  }
+}
+
+describe("hashKv", () => {
+  it("of an empty store is the checksum of the bucket's name", async () => {
+    const { store } = createStore();
+    assert.deepEqual(await store.hashKv(0), {
+      hash: crc32c(Buffer.from("key")),
+      compactRevision: -1,
+      hashRevision: 1,
+    });
+  });
+
+  it("equals what real etcds (3.4.23 and 3.8.0-alpha.0) answered for the same operations", async function () {
+    this.timeout(20_000);
+    const file = process.env["HASH_KV_VECTORS"] ?? vectorsFile;
+    const steps = readFileSync(file, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as HashKvStep);
+    const fixture = createStore();
+    let compared = 0;
+    for (const [index, step] of steps.entries()) {
+      if (step.op !== "hash") {
+        await apply(fixture, step);
+        continue;
+      }
+      const ours = await hashOf(fixture, step.revision);
+      assert.deepEqual(ours, step.answers["etcd-3.8"], `step ${index} at revision ${step.revision}`);
+      // etcd 3.4 remembers no hashes of compactions, and refuses to hash at the compact revision.
+      if (step.revision !== fixture.store.compactRevision) {
+        assert.deepEqual(ours, step.answers["etcd-3.4"], `step ${index} at revision ${step.revision}`);
+      }
+      compared++;
+    }
+    assert.ok(compared > 80, `${compared} hashes compared`);
+  });
+
+  it("does not depend on how far the removal after a compaction has come", async () => {
+    let release = (): void => {};
+    const held = createStore({ pauseCompaction: () => new Promise((resolve) => (release = resolve)) });
+    const free = createStore();
+    for (const { store } of [held, free]) {
+      for (let i = 0; i < 4_000; i++) store.put(putOf(`k${i % 700}`, `value ${i}`));
+      for (let i = 0; i < 300; i++) store.deleteRange(deleteOf(`k${i}`));
+      store.compact(4_100);
+    }
+    await free.store.compactionFinished();
+    while (held.engine.stats().records === 4_300) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(held.engine.stats().records > free.engine.stats().records, "the removal is half-way");
+    for (const revision of [0, 4_101, 4_200]) {
+      assert.deepEqual(await held.store.hashKv(revision), await free.store.hashKv(revision));
+    }
+    assert.equal(held.store.stats().records > free.store.stats().records, true);
+    release();
+  });
+
+  it("when nothing is kept, it is of what a finished removal leaves, however far the removal has come", async () => {
+    const started = createStore({ pauseCompaction: () => new Promise(() => {}) });
+    const finished = createStore();
+    for (const { store } of [started, finished]) {
+      for (let i = 0; i < 1_500; i++) store.put(putOf("k", String(i)));
+      store.deleteRange(deleteOf("k"));
+      store.compact(1_400);
+    }
+    await finished.store.compactionFinished();
+    assert.deepEqual(await started.store.hashKv(0), await finished.store.hashKv(0));
+  });
+
+  it("writes that come while it runs do not change the hash of the revision asked for", async () => {
+    const quiet = createStore();
+    const busy = createStore({
+      yieldTurn: async () => {
+        busy.store.put(putOf("k1", "later"));
+        busy.store.deleteRange(deleteOf("k2"));
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    });
+    for (const { store } of [quiet, busy]) for (let i = 0; i < 2_000; i++) store.put(putOf(`k${i}`, "x"));
+    assert.deepEqual(await busy.store.hashKv(0), await quiet.store.hashKv(0));
+    assert.ok(busy.store.currentRevision > quiet.store.currentRevision);
+  });
+
+  it("a compaction that comes while it runs waits for it, and it reports the compact revision it began with", async () => {
+    const { store, engine } = createStore();
+    for (let i = 0; i < 2_000; i++) store.put(putOf(`k${i % 10}`, "x"));
+    const quiet = await store.hashKv(0);
+    const hashing = store.hashKv(0);
+    store.compact(1_500);
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(engine.stats().records, 2_000);
+    assert.deepEqual(await hashing, quiet);
+    await store.compactionFinished();
+    assert.equal(engine.stats().records, 511);
+  });
+
+  it("a restore while it runs makes it begin again with the new content", async () => {
+    const other = createStore();
+    other.store.put(putOf("other", "content"));
+    const { store } = createStore();
+    for (let i = 0; i < 2_000; i++) store.put(putOf(`k${i}`, "x"));
+    const hashing = store.hashKv(0);
+    const snapshot = other.store.openSnapshot();
+    const restore = store.restore(snapshot);
+    restore.append([...snapshot.records]);
+    restore.finish();
+    snapshot.close();
+    assert.deepEqual(await hashing, await other.store.hashKv(0));
+  });
+
+  it("refuses revisions below the compact revision and above the current one", async () => {
+    const { store } = createStore();
+    for (let i = 0; i < 10; i++) store.put(putOf("k", "x"));
+    await assert.rejects(store.hashKv(12), { code: "futureRevision" });
+    store.compact(5);
+    await assert.rejects(store.hashKv(4), { code: "compacted" });
+    assert.equal((await store.hashKv(5)).compactRevision, 5);
+    await store.compactionFinished();
+    assert.equal((await store.hashKv(5)).compactRevision, -1, "the hash the compaction left");
+  });
+});
