@@ -25,6 +25,7 @@ export const watchCatchUpLimits: CatchUpLimits = {
   batchRevisionsMax: limits.watchBatchRevisionsMax,
   batchBytesMax: 1_048_576,
   scanRecordsMax: 20_000,
+  recordsPerTimeCheck: 64,
 };
 
 export interface CatchUpTargets {

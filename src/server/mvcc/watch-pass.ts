@@ -27,10 +27,9 @@ export interface PassLimits {
   readonly batchBytesMax: number;
   /** Records read in one pass, up to the end of a revision. */
   readonly scanRecordsMax: number;
+  /** Records between two looks at the clock. */
+  readonly recordsPerTimeCheck: number;
 }
-
-/** Records between two looks at the clock. */
-const RECORDS_PER_TIME_CHECK = 64;
 
 /**
  * One read of history shared by some unsynced watchers: records are read once, matched as commits are, and gathered
@@ -129,7 +128,7 @@ export class WatchPass {
       this.#pending = undefined;
       this.#match(record);
       this.#scanned++;
-      if (this.#scanned % RECORDS_PER_TIME_CHECK === 0 && isTimeUp()) return false;
+      if (this.#scanned % this.#limits.recordsPerTimeCheck === 0 && isTimeUp()) return false;
     }
     return true;
   }
