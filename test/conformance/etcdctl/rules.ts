@@ -72,7 +72,7 @@ export const rules: readonly Rule[] = [
   {
     name: "durations",
     reason: "time passes",
-    pattern: /(took = |remaining\(|"took":")[\d.]+(µs|ms|s)/g,
+    pattern: /(took = |remaining\(|"took":")[\d.]+\S{0,2}s/g,
     replacement: "$1<time>",
   },
   {
