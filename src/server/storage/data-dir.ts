@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { assert } from "../../lib/assert.ts";
 import { crc32c } from "../../lib/crc32c.ts";
 import { StorageFailure, UsageError } from "../../lib/errors.ts";
-import { readWhole, writeAtomically } from "../../lib/file-operations.ts";
+import { createDirectoryDurably, readWhole, writeAtomically } from "../../lib/file-operations.ts";
 import { DirectoryLocked, errorCode, type Fs, type FsLock } from "../../lib/fs.ts";
 import type { Log } from "../../lib/log.ts";
 
@@ -46,7 +46,7 @@ export class DataDir {
    * process uses it or it is etcd's, StorageFailure when it is damaged or of a newer format.
    */
   static async open(fs: Fs, path: string, log: Log): Promise<DataDir> {
-    await guard(path, () => fs.createDirectory(path));
+    await guard(path, () => createDirectoryDurably(fs, resolve(path)));
     const lock = await takeLock(fs, path);
     try {
       const identity = await guard(path, () => inspect(fs, path, log));
