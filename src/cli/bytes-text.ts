@@ -10,7 +10,6 @@ const escapes = new Map([
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must be escaped
 const unsafeCharacters = /[\u0000-\u001f\u007f-\u009f\\\u2028\u2029]/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: as above, for single bytes
 const unsafeBytes = /[^\u0020-\u007e]|\\/g;
 
 /**

@@ -2,6 +2,17 @@ import { CommandHelp, Help } from "@oclif/core";
 
 /** Examples stand right after the usage: they are what most people come for. */
 class ExamplesFirstHelp extends CommandHelp {
+  /** KEY [VALUE] [FLAGS]: the flags have a section of their own. */
+  protected override defaultUsage(): string {
+    const args = Object.values(this.command.args ?? {})
+      .filter((arg) => !arg.hidden)
+      .map((arg) => {
+        const name = arg.name.replace(/[A-Z]/g, "_$&").toUpperCase() + (arg.multiple ? "..." : "");
+        return arg.required ? name : `[${name}]`;
+      });
+    return ["<%= config.bin %> <%= command.id %>", ...args, "[FLAGS]"].join(" ");
+  }
+
   protected override sections(): ReturnType<CommandHelp["sections"]> {
     const sections = super.sections();
     const order = ["EXAMPLES", "USAGE", "DESCRIPTION"];

@@ -65,9 +65,11 @@ function at(path: string, name: string | number): string {
 function toTxn(value: unknown, path: string): TxnSpec {
   const fields = toFields(value, path, ["if", "then", "else"]);
   return {
-    if: toList(fields["if"], at(path, "if")).map((item, index) => toCompare(item, at(at(path, "if"), index))),
-    then: toOperations(fields["then"], at(path, "then")),
-    else: toOperations(fields["else"], at(path, "else")),
+    compare: toList(fields["if"], at(path, "if")).map((item, index) =>
+      toCompare(item, at(at(path, "if"), index)),
+    ),
+    success: toOperations(fields["then"], at(path, "then")),
+    failure: toOperations(fields["else"], at(path, "else")),
   };
 }
 

@@ -7,9 +7,9 @@ type Library = typeof import("../client/index.ts");
 
 /** A transaction as it was written down, whichever way: texts are checked when it becomes a request. */
 export interface TxnSpec {
-  readonly if: readonly CompareSpec[];
-  readonly then: readonly OperationSpec[];
-  readonly else: readonly OperationSpec[];
+  readonly compare: readonly CompareSpec[];
+  readonly success: readonly OperationSpec[];
+  readonly failure: readonly OperationSpec[];
 }
 
 export interface CompareSpec {
@@ -49,9 +49,9 @@ export type OperationSpec =
 /** @throws UsageError for numbers, ids and ranges that are none */
 export function toTxnRequest(library: Library, spec: TxnSpec): TxnRequest {
   return {
-    compare: spec.if.map((compare) => toCompare(library, compare)),
-    success: spec.then.map((operation) => toOperation(library, operation)),
-    failure: spec.else.map((operation) => toOperation(library, operation)),
+    compare: spec.compare.map((compare) => toCompare(library, compare)),
+    success: spec.success.map((operation) => toOperation(library, operation)),
+    failure: spec.failure.map((operation) => toOperation(library, operation)),
   };
 }
 

@@ -28,9 +28,9 @@ export function parseTxnText(text: string): TxnSpec {
     ),
   );
   return {
-    if: compare as CompareSpec[],
-    then: success as OperationSpec[],
-    else: failure as OperationSpec[],
+    compare: compare as CompareSpec[],
+    success: success as OperationSpec[],
+    failure: failure as OperationSpec[],
   };
 }
 

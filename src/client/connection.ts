@@ -119,7 +119,13 @@ export class Connection {
   }
 }
 
+/** What grpc-js says when the server resets a call: a server that shuts down hard, not a cancellation of ours. */
+const resetByServerText = "Call cancelled";
+
 export function toCallFailure(error: ServiceError): CallFailure {
   const message = error.details || error.message;
+  if (error.code === grpcCode.canceled && message === resetByServerText) {
+    return new CallFailure(grpcCode.unavailable, "the server reset the call", true);
+  }
   return new CallFailure(error.code, message, !notSentText.test(message));
 }

@@ -68,7 +68,7 @@ Of --if-absent, --if-rev and --if-value one may be given; when it does not hold 
     const { args, flags } = await this.parse(Put);
     const out = this.outputFor(flags);
     if (args.key === "") throw new UsageError("the key is empty", "give a key of at least one byte");
-    const value = await valueOf(args.value, flags.file, flags["ignore-value"]);
+    const value = await readValue(args.value, flags.file, flags["ignore-value"]);
     const ttl = flags.ttl === undefined ? undefined : toTtl(flags.ttl);
     const leaseFlag = flags.lease === undefined ? undefined : parseLeaseId(flags.lease);
     const connected = await this.connect(flags);
@@ -124,7 +124,7 @@ Of --if-absent, --if-rev and --if-value one may be given; when it does not hold 
   }
 }
 
-async function valueOf(
+async function readValue(
   text: string | undefined,
   file: string | undefined,
   ignoreValue: boolean,

@@ -71,7 +71,7 @@ Exit code 6 when the conditions do not hold and there is nothing to do otherwise
     if (out.isJson) await out.json(toRecord(result));
     else await print(out, result);
     out.remark(`rev ${result.header.revision}`);
-    if (!result.succeeded && spec.else.length === 0) throw new ExitWith(exitCode.conditionFailed);
+    if (!result.succeeded && spec.failure.length === 0) throw new ExitWith(exitCode.conditionFailed);
   }
 }
 
