@@ -42,6 +42,8 @@ export const limits = {
   httpBodyBytesMax: 1_572_864,
   /** Keys in one plain HTTP listing, whatever limit is asked for. */
   httpListKeysMax: 1_000,
+  /** Requests of one HTTP connection that were sent ahead of their answers. */
+  httpPipelinedRequestsMax: 64,
   /** Time for the headers of one HTTP request to arrive, in milliseconds. */
   httpHeadersTimeoutMs: 10_000,
   /** Time for one whole HTTP request to arrive, body included, in milliseconds. */

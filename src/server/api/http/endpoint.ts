@@ -7,6 +7,7 @@ import { limits } from "../../../lib/limits.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { TransportTls } from "../transport.ts";
 import { declaredLength } from "./body.ts";
+import { inRequestOrder } from "./request-order.ts";
 
 /** Where an endpoint listens: a host and port, or the path of a unix socket. */
 export type HttpAddress = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -50,12 +51,13 @@ export class HttpEndpoint {
       keepAliveTimeout: limits.httpKeepAliveTimeoutMs,
       requireHostHeader: true,
     };
+    const ordered = inRequestOrder(listener);
     this.#address = address;
     this.#clock = clock;
     this.#log = log;
     this.#server =
       tls === undefined
-        ? createServer(options, listener)
+        ? createServer(options, ordered)
         : createTlsServer(
             {
               ...options,
@@ -67,12 +69,12 @@ export class HttpEndpoint {
                 ? {}
                 : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
             },
-            listener,
+            ordered,
           );
     this.#server.setTimeout(limits.httpSocketIdleTimeoutMs);
     this.#server.on("checkContinue", (req, res) => {
       if (declaredLength(req) <= bodyBytesMax) res.writeContinue();
-      listener(req, res);
+      ordered(req, res);
     });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#refuse(error, socket));
     this.#server.on("tlsClientError", (error, socket) => {

@@ -235,11 +235,23 @@ describe("The plain key API", () => {
         kvs: Record<string, unknown>[];
       };
       assert.deepEqual([revision, count, more, kvs.length], [5, 3, true, 2]);
-      assert.deepEqual(Object.keys(kvs[0]!), ["type", "key", "createRevision", "modRevision", "version", "lease"]);
+      assert.deepEqual(Object.keys(kvs[0]!), [
+        "type",
+        "key",
+        "createRevision",
+        "modRevision",
+        "version",
+        "lease",
+      ]);
     });
 
     it("hold all keys for the empty prefix", async () => {
-      assert.deepEqual(keysOf((await world.call("GET", "/?prefix")).text), ["dir/a", "dir/b", "ZGlyL/8=", "other"]);
+      assert.deepEqual(keysOf((await world.call("GET", "/?prefix")).text), [
+        "dir/a",
+        "dir/b",
+        "ZGlyL/8=",
+        "other",
+      ]);
     });
 
     it("go on after a key, page by page", async () => {
@@ -284,7 +296,14 @@ describe("The plain key API", () => {
     });
 
     it("refuse options that are misspelt, out of place or no number", async () => {
-      for (const query of ["prefx", "keysOnly", "limit=3", "prefix&limit=0", "prefix=maybe", "prefix&after=%zz"]) {
+      for (const query of [
+        "prefx",
+        "keysOnly",
+        "limit=3",
+        "prefix&limit=0",
+        "prefix=maybe",
+        "prefix&after=%zz",
+      ]) {
         assert.equal((await world.call("GET", `/dir/?${query}`)).status, 400, query);
       }
       assert.equal((await put("/k?ttl=3", "v")).status, 400);
