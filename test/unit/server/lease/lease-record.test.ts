@@ -1,0 +1,13 @@
+import { strict as assert } from "node:assert";
+import { createLease } from "../../../../src/server/lease/lease-record.ts";
+
+describe("createLease", () => {
+  it("makes a lease without keys, in no heap and with no command on its way", () => {
+    const lease = createLease({ id: -5n, ttlSeconds: 7, deadlineMs: undefined });
+    assert.equal(lease.id, -5n);
+    assert.equal(lease.keys.size, 0);
+    assert.deepEqual([lease.expiry.heapIndex, lease.idle.heapIndex], [-1, -1]);
+    assert.deepEqual([lease.isFixing, lease.isExpiring], [false, false]);
+    assert.notEqual(lease.expiry, lease.idle);
+  });
+});
