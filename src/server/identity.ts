@@ -10,7 +10,8 @@ export function memberIdOf(peerUrls: readonly string[], clusterToken: string): b
 
 export function clusterIdOf(memberIds: readonly bigint[]): bigint {
   const bytes = Buffer.alloc(8 * memberIds.length);
-  [...memberIds].sort((a, b) => (a < b ? -1 : 1)).forEach((id, i) => bytes.writeBigUInt64BE(id, i * 8));
+  const sorted = [...memberIds].sort((left, right) => (left < right ? -1 : 1));
+  for (const [i, id] of sorted.entries()) bytes.writeBigUInt64BE(id, i * 8);
   return digest(bytes);
 }
 

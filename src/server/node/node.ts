@@ -15,6 +15,7 @@ import {
   type HardState,
   MemoryLog,
   RawNode,
+  role,
   type SnapshotMetadata,
 } from "../raft/index.ts";
 import {
@@ -232,7 +233,7 @@ export class MemberNode implements ServerNode {
     // What the log holds is applied first; then a lone voter need not wait for an election timeout.
     this.#consensus.turn();
     while (this.#raw.leader === 0n) {
-      this.#raw.campaign();
+      if (this.#raw.role === role.follower && this.#appliedIndex >= this.#raw.committed) this.#raw.campaign();
       await this.#nextTurn();
     }
     await this.readBarrier();

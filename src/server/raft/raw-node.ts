@@ -9,6 +9,7 @@ import {
   type Message,
   messageType,
   type Ready,
+  type Role,
   type SoftState,
 } from "./types.ts";
 
@@ -39,6 +40,10 @@ export class RawNode {
 
   get leader(): bigint {
     return this.#raft.leader;
+  }
+
+  get role(): Role {
+    return this.#raft.role;
   }
 
   get isLeader(): boolean {

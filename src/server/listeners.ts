@@ -1,0 +1,138 @@
+import type { Clock } from "../lib/clock.ts";
+import { readWhole } from "../lib/file-operations.ts";
+import type { Fs } from "../lib/fs.ts";
+import { limits } from "../lib/limits.ts";
+import type { Log } from "../lib/log.ts";
+import { createHttpApp, createKeyOperations, HttpEndpoint } from "./api/http/index.ts";
+import {
+  CLUSTER_VERSION,
+  createGrpcTransport,
+  createMethodTable,
+  ETCD_API_VERSION,
+  STORAGE_VERSION,
+  type Transport,
+  type TransportTls,
+} from "./api/index.ts";
+import type { Config, TlsFiles } from "./config.ts";
+import type { ListenAddress } from "./config-urls.ts";
+import type { ServerMetrics } from "./metrics.ts";
+import type { ServerNode } from "./node/index.ts";
+
+/** Where a running server answers: HOST:PORT with the ports in use, or the path of a unix socket. */
+export interface ServerAddresses {
+  /** gRPC, with HTTP beside it on the same port. */
+  readonly client: readonly string[];
+  /** The plain key API (--port). */
+  readonly keys: string | undefined;
+  readonly metrics: readonly string[];
+}
+
+export interface Listeners {
+  readonly addresses: ServerAddresses;
+  /** Takes nothing new, lets what runs end within `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Opens every listener of the configuration; when one cannot be opened, closes the others and rejects. */
+export async function openListeners(options: {
+  readonly node: ServerNode;
+  readonly config: Config;
+  readonly metrics: ServerMetrics;
+  readonly fs: Fs;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<Listeners> {
+  const { node, config, metrics, clock, log } = options;
+  const tls = config.tls === undefined ? undefined : await readTls(options.fs, config.tls);
+  const methods = createMethodTable(node, {
+    electionTimeoutMs: config.electionTimeoutMs,
+    clock,
+    log,
+    requestBytesMax: config.requestSizeBytesMax,
+    txnOpsMax: config.txnOpsMax,
+  });
+  const bodyBytesMax = Math.max(limits.httpBodyBytesMax, config.requestSizeBytesMax);
+  const app = (surface: "client" | "keys" | "metrics", isTls: boolean) =>
+    createHttpApp({
+      node,
+      surface,
+      metrics,
+      health: metrics.health,
+      versions: { server: ETCD_API_VERSION, cluster: CLUSTER_VERSION, storage: STORAGE_VERSION },
+      corsOrigins: surface === "keys" ? config.keyApiCorsOrigins : config.corsOrigins,
+      hostWhitelist: isTls ? ["*"] : config.hostWhitelist,
+      ...(surface === "keys"
+        ? { keys: { operations: createKeyOperations(node, methods), bodyBytesMax } }
+        : {}),
+      log,
+    });
+  const endpoint = (surface: "client" | "keys" | "metrics", at: ListenAddress | undefined) =>
+    new HttpEndpoint({
+      listener: app(surface, at?.isTls ?? tls !== undefined),
+      address: at === undefined ? undefined : { host: at.host, port: at.port },
+      tls: at?.isTls ? tls : undefined,
+      bodyBytesMax,
+      clock,
+      log,
+    });
+
+  const [first, ...rest] = config.clientListeners.map((at) => ({
+    host: at.host,
+    port: at.port,
+    tls: at.isTls ? tls : undefined,
+  }));
+  if (first === undefined) throw new Error("a server has a client listener");
+  const beside = config.clientHttpListeners.length === 0 ? endpoint("client", undefined) : undefined;
+  const transport: Transport = createGrpcTransport(methods, {
+    ...first,
+    alsoListen: rest,
+    messageBytesMax: config.requestSizeBytesMax + limits.grpcOverheadBytes,
+    headerBytesMax: limits.headerBytesMax,
+    concurrentStreamsMax: config.concurrentStreamsMax,
+    keepalive: config.keepalive,
+    onHttp1: beside === undefined ? undefined : (socket) => beside.serve(socket),
+    observer: metrics.transport,
+    clock,
+    log,
+  });
+  const separate = [
+    ...config.clientHttpListeners.map((at) => ({ at, surface: "client" as const })),
+    ...(config.keyApiListener === undefined ? [] : [{ at: config.keyApiListener, surface: "keys" as const }]),
+    ...config.metricsListeners.map((at) => ({ at, surface: "metrics" as const })),
+  ].map(({ at, surface }) => ({ at, surface, endpoint: endpoint(surface, at), port: at.port }));
+
+  const close = async (graceMs: number): Promise<void> => {
+    await Promise.all([
+      transport.close(graceMs),
+      beside?.close(graceMs),
+      ...separate.map((each) => each.endpoint.close(graceMs)),
+    ]);
+  };
+  try {
+    await transport.listen();
+    for (const each of separate) each.port = await each.endpoint.listen();
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+  const shown = (at: ListenAddress, port: number): string =>
+    `${at.host === "" ? "0.0.0.0" : at.host}:${port}`;
+  const bySurface = (surface: string): string[] =>
+    separate.filter((each) => each.surface === surface).map((each) => shown(each.at, each.port));
+  return {
+    addresses: {
+      client: config.clientListeners.map((at, i) => shown(at, transport.ports[i] ?? at.port)),
+      keys: bySurface("keys")[0],
+      metrics: bySurface("metrics"),
+    },
+    close,
+  };
+}
+
+async function readTls(fs: Fs, files: TlsFiles): Promise<TransportTls> {
+  return {
+    cert: await readWhole(fs, files.certFile),
+    key: await readWhole(fs, files.keyFile),
+    clientCa: files.trustedCaFile === undefined ? undefined : await readWhole(fs, files.trustedCaFile),
+  };
+}

@@ -1,0 +1,86 @@
+import type { Clock } from "../lib/clock.ts";
+import type { StorageFailure } from "../lib/errors.ts";
+import type { Fs } from "../lib/fs.ts";
+import type { Log } from "../lib/log.ts";
+import type { StateMachine } from "./state/index.ts";
+import {
+  createWal,
+  DataDir,
+  FileSnapshotStore,
+  type MemberIdentity,
+  type OpenedWal,
+  openWal,
+  type WalSync,
+} from "./storage/index.ts";
+
+/** Small enough that a new member starts in a moment: its first segment is written out in zeros. */
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+
+/** What a member keeps on disk, open and locked; the state machine holds what the snapshot held. */
+export interface MemberStorage {
+  readonly identity: MemberIdentity;
+  readonly opened: OpenedWal;
+  readonly snapshots: FileSnapshotStore;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data directory, making it `fresh`'s when it is new, loads the newest snapshot into `state` and reads the
+ * log behind it. On a restart the identity is the one on disk, whatever the flags say (as in etcd). Throws
+ * UsageError or StorageFailure; the directory is unlocked again then.
+ */
+export async function openMemberStorage(options: {
+  readonly fs: Fs;
+  readonly path: string;
+  readonly fresh: MemberIdentity;
+  readonly state: StateMachine;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onSync: (sync: WalSync) => void;
+  readonly onFailure: (failure: StorageFailure) => void;
+}): Promise<MemberStorage> {
+  const { fs, fresh, state, clock, log, onSync, onFailure } = options;
+  const directory = await DataDir.open(fs, options.path, log);
+  try {
+    const walOptions = (path: string, identity: MemberIdentity) => ({
+      fs,
+      clock,
+      log,
+      directory: path,
+      segmentBytes: SEGMENT_BYTES,
+      ...identity,
+      onSync,
+      onFailure,
+    });
+    if (directory.identity === undefined) {
+      await directory.initialize(fresh, (paths) => createWal(walOptions(paths.wal, fresh)));
+    }
+    const identity = directory.identity ?? fresh;
+    const opened = await openWal(walOptions(directory.paths.wal, identity));
+    try {
+      const snapshots = new FileSnapshotStore({ fs, directory: directory.paths.snapshots, ...identity });
+      if (opened.snapshotMark !== undefined) {
+        const restore = state.beginRestore();
+        const { chunks } = await snapshots.open(opened.snapshotMark);
+        for await (const chunk of chunks) restore.load(chunk);
+        restore.finish();
+      }
+      await snapshots.removeOthers(opened.snapshotMark);
+      return {
+        identity,
+        opened,
+        snapshots,
+        async close() {
+          await opened.wal.close();
+          await directory.close();
+        },
+      };
+    } catch (error) {
+      await opened.wal.close();
+      throw error;
+    }
+  } catch (error) {
+    await directory.close();
+    throw error;
+  }
+}
