@@ -7,7 +7,8 @@ import { freePorts } from "./ports.ts";
 import { findProgram, repositoryRoot } from "./programs.ts";
 import { RawClient } from "./raw-client.ts";
 
-export type ServerKind = "metastore" | "etcd";
+/** `bare`: a server given by its command line, that answers reads at least. */
+export type ServerKind = "metastore" | "etcd" | "bare";
 
 export interface ServerOptions {
   readonly kind: ServerKind;
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly program?: string;
   /** Flags of Node itself, for MetaStore. */
   readonly nodeFlags?: readonly string[];
+  /** The command line of a `bare` server that is to listen on `port`. */
+  readonly bareCommand?: (port: number) => readonly string[];
 }
 
 /** CPU time of a process in clock ticks of 10 ms, and its memory in bytes, from /proc. */
@@ -170,6 +173,10 @@ export class ServerProcess {
 }
 
 function commandLine(options: ServerOptions, client: number, peer: number): string[] {
+  if (options.kind === "bare") {
+    if (options.bareCommand === undefined) throw new Error("a bare server needs its command line");
+    return [...options.bareCommand(client)];
+  }
   const url = `http://127.0.0.1:${client}`;
   const flags = [
     "--data-dir",
