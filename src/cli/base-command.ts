@@ -28,8 +28,8 @@ export interface Connected {
  */
 export abstract class BaseCommand extends Command {
   static override baseFlags: typeof outputFlags = outputFlags;
-  /** True for commands that end by themselves on SIGINT and SIGTERM. */
-  static readonly handlesSignals: boolean = false;
+  /** True for a command that ends by its own rules: neither Ctrl-C nor a closed stdout ends it from here. */
+  static readonly isService: boolean = false;
 
   protected abstract execute(): Promise<void>;
 
@@ -37,13 +37,16 @@ export abstract class BaseCommand extends Command {
   protected dispose(): void {}
 
   override async run(): Promise<void> {
+    const { isService } = this.constructor as typeof BaseCommand;
     const isOver = new AbortController();
     try {
-      await Promise.race([
-        this.execute(),
-        this.#stdoutClosed(isOver.signal),
-        this.#interrupted(isOver.signal),
-      ]);
+      if (isService) await this.execute();
+      else
+        await Promise.race([
+          this.execute(),
+          this.#stdoutClosed(isOver.signal),
+          this.#interrupted(isOver.signal),
+        ]);
     } finally {
       isOver.abort();
       this.dispose();
@@ -73,9 +76,7 @@ export abstract class BaseCommand extends Command {
   }
 
   #interrupted(isOver: AbortSignal): Promise<void> {
-    const { handlesSignals } = this.constructor as typeof BaseCommand;
     return new Promise((_, reject) => {
-      if (handlesSignals) return;
       const onInterrupt = (): void => reject(new ExitWith(exitCode.interrupted));
       process.on("SIGINT", onInterrupt);
       isOver.addEventListener("abort", () => process.off("SIGINT", onInterrupt));

@@ -10,7 +10,7 @@ class ExamplesFirstHelp extends CommandHelp {
         const name = arg.name.replace(/[A-Z]/g, "_$&").toUpperCase() + (arg.multiple ? "..." : "");
         return arg.required ? name : `[${name}]`;
       });
-    return ["<%= config.bin %> <%= command.id %>", ...args, "[FLAGS]"].join(" ");
+    return [...args, "[FLAGS]"].join(" ");
   }
 
   protected override sections(): ReturnType<CommandHelp["sections"]> {

@@ -37,7 +37,12 @@ describe("lease keepers", () => {
   it("renew every third of the TTL until they are stopped", async () => {
     const times: number[] = [];
     const server = await startFakeServer({
-      duplex: { "Lease/LeaseKeepAlive": renewing(() => (times.push(performance.now()), 1)) },
+      duplex: {
+        "Lease/LeaseKeepAlive": renewing(() => {
+          times.push(performance.now());
+          return 1;
+        }),
+      },
     });
     const keeper = open({ endpoints: server.endpoint }).lease.keepAlive(7n);
     for (let renewal = 0; renewal < 3; renewal++) assert.deepEqual(await once(keeper, "renewed"), [1]);
