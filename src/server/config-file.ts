@@ -1,4 +1,4 @@
-import { parseDocument } from "yaml";
+import { type Document, parseDocument } from "yaml";
 import { UsageError } from "../lib/errors.ts";
 import type { RawValue } from "./config-values.ts";
 import type { FlagSpec } from "./flag-spec.ts";
@@ -45,13 +45,8 @@ const tlsSections: Record<string, Record<string, string>> = {
 export function parseConfigFile(path: string, text: string, flags: readonly FlagSpec[]): ConfigFile {
   const document = parseDocument(text, { uniqueKeys: true, prettyErrors: true });
   const problem = document.errors[0];
-  if (problem !== undefined) {
-    throw new UsageError(
-      `${path} is no valid YAML: ${problem.message.split("\n")[0] ?? ""}`,
-      "keys are flag names without dashes in front, one per line: name: default",
-    );
-  }
-  const root: unknown = document.toJS({ maxAliasCount: 100 });
+  if (problem !== undefined) throw notYaml(path, problem);
+  const root = plainValue(path, document);
   const values = new Map<string, RawValue>();
   const warnings: string[] = [];
   if (root === null || root === undefined) return { values, warnings };
@@ -77,6 +72,23 @@ export function parseConfigFile(path: string, text: string, flags: readonly Flag
     }
   }
   return { values, warnings };
+}
+
+/** Aliases may repeat values, but not multiply them without end: the parser counts and throws. */
+function plainValue(path: string, document: Document.Parsed): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw notYaml(path, error);
+  }
+}
+
+function notYaml(path: string, problem: unknown): UsageError {
+  const message = problem instanceof Error ? problem.message : String(problem);
+  return new UsageError(
+    `${path} is no valid YAML: ${message.split("\n")[0] ?? ""}`,
+    "keys are flag names without dashes in front, one per line: name: default",
+  );
 }
 
 function asMapping(value: unknown, where: string): object {

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { load, saying } from "./config-world.ts";
+
+describe("Who the member is and where it listens", () => {
+  it("takes the name from --id unless there is a --name", () => {
+    assert.equal(load({ flags: { id: 3 } }).name, "3");
+    assert.equal(load({ flags: { id: 3, name: "n" } }).name, "n");
+    for (const id of ["0", "-1", "x", "65536"]) {
+      assert.throws(() => load({ flags: { id } }), saying(/^--id: /), id);
+    }
+  });
+
+  it("makes the n-th URL of --cluster member n", () => {
+    const flags = { cluster: "http://a:1" };
+    assert.deepEqual([...load({ flags }).initialCluster], [["default", ["http://a:1"]]]);
+    assert.deepEqual(
+      [...load({ flags: { ...flags, id: 1, name: "n" } }).initialCluster],
+      [["n", ["http://a:1"]]],
+    );
+    assert.deepEqual(load({ flags }).advertisePeerUrls, ["http://a:1"]);
+    assert.throws(
+      () => load({ flags: { ...flags, id: 2 } }),
+      saying(/--id=2 is not in --cluster, which has 1 URL/),
+    );
+  });
+
+  it("refuses clusters, which come later", () => {
+    assert.throws(
+      () => load({ flags: { id: 1, cluster: "http://a:1,http://b:1,http://c:1" } }),
+      saying(/--cluster names 3 members: clusters come with a later version/),
+    );
+    assert.throws(
+      () => load({ flags: { "initial-cluster": "default=http://localhost:2380,b=http://b:1" } }),
+      saying(/--initial-cluster names 2 members/),
+    );
+    assert.throws(() => load({ flags: { join: true } }), saying(/--join is not supported: clusters come/));
+  });
+
+  it("finds itself in --initial-cluster with the URLs it advertises", () => {
+    const config = load({
+      flags: {
+        name: "n",
+        "initial-cluster": "n=http://h:1,n=http://h:2",
+        "initial-advertise-peer-urls": "http://h:2,http://h:1",
+      },
+    });
+    assert.deepEqual([...config.initialCluster], [["n", ["http://h:1", "http://h:2"]]]);
+    assert.throws(
+      () => load({ flags: { name: "n", "initial-cluster": "m=http://h:1" } }),
+      saying(/couldn't find local name "n" in the initial cluster configuration/),
+    );
+    assert.throws(
+      () => load({ flags: { name: "n", "initial-cluster": "n=http://h:1" } }),
+      saying(/--initial-cluster has n=http:\/\/h:1 but --initial-advertise-peer-urls is/),
+    );
+    assert.throws(() => load({ flags: { "initial-cluster": "http://h:1" } }), saying(/has no member name/));
+  });
+
+  it("follows the name and peer URLs when --initial-cluster is not given", () => {
+    const config = load({ flags: { name: "n", "initial-advertise-peer-urls": "http://h:1" } });
+    assert.deepEqual([...config.initialCluster], [["n", ["http://h:1"]]]);
+  });
+
+  it("refuses two flags that say the same thing", () => {
+    assert.throws(
+      () => load({ flags: { "grpc-addr": ":1", "listen-client-urls": "http://127.0.0.1:1" } }),
+      saying(/twice/),
+    );
+    assert.throws(
+      () => load({ flags: { cluster: "http://a:1" }, env: { ETCD_INITIAL_CLUSTER: "default=http://a:1" } }),
+      saying(/--cluster and ETCD_INITIAL_CLUSTER say the same thing twice/),
+    );
+  });
+
+  it("advertises where it listens, and asks when that is everywhere", () => {
+    const listening = (url: string) => load({ flags: { "listen-client-urls": url } });
+    assert.deepEqual(listening("http://127.0.0.1:5,http://[::1]:5").advertiseClientUrls, [
+      "http://127.0.0.1:5",
+      "http://[::1]:5",
+    ]);
+    assert.deepEqual(listening("http://0.0.0.0:5,http://10.0.0.1:5").advertiseClientUrls, [
+      "http://10.0.0.1:5",
+    ]);
+    assert.throws(() => listening("http://0.0.0.0:5"), saying(/--advertise-client-urls is required/));
+    assert.throws(() => listening("http://[::]:5"), saying(/--advertise-client-urls is required/));
+    assert.throws(() => listening(","), saying(/names no URL/));
+    const given = load({
+      flags: { "listen-client-urls": "http://0.0.0.0:5", "advertise-client-urls": "http://host.example:5" },
+    });
+    assert.deepEqual(given.advertiseClientUrls, ["http://host.example:5"]);
+  });
+
+  it("can serve HTTP and metrics on listeners of their own", () => {
+    const config = load({
+      flags: { "listen-client-http-urls": "http://127.0.0.1:7", "listen-metrics-urls": "http://127.0.0.1:8" },
+    });
+    assert.equal(config.clientHttpListeners[0]?.port, 7);
+    assert.equal(config.metricsListeners[0]?.port, 8);
+  });
+
+  it("keeps the state and token of the initial cluster", () => {
+    const config = load({ flags: { "initial-cluster-state": "existing", "initial-cluster-token": "t" } });
+    assert.equal(config.initialClusterState, "existing");
+    assert.equal(config.initialClusterToken, "t");
+    assert.throws(() => load({ flags: { "initial-cluster-state": "old" } }), saying(/not one of its values/));
+  });
+});
