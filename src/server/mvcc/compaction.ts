@@ -107,18 +107,19 @@ export class Compactor {
   async #run(): Promise<void> {
     this.#isRunning = true;
     try {
-      while (this.#finishedRevision < this.#scheduledRevision) await this.#compact(this.#scheduledRevision);
+      while (this.#finishedRevision < this.#scheduledRevision) await this.#compact();
     } finally {
       this.#isRunning = false;
     }
     this.#settleFinished();
   }
 
-  async #compact(revision: number): Promise<void> {
+  async #compact(): Promise<void> {
     const { engine, yieldTurn, pause } = this.#options;
     const epoch = this.#epoch;
     // Never within the turn of the request: its answer does not wait for the first bite.
     await yieldTurn();
+    const revision = this.#scheduledRevision;
     await this.#waitForPins(revision);
     if (epoch !== this.#epoch) return;
 

@@ -16,10 +16,6 @@ export class KeyHistory {
     return this.#latest;
   }
 
-  get oldest(): VersionedRecord {
-    return this.#older?.[0] ?? this.#latest;
-  }
-
   push(record: VersionedRecord): void {
     if (this.#older === undefined) this.#older = [this.#latest];
     else this.#older.push(this.#latest);

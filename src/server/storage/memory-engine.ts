@@ -7,7 +7,7 @@ import { RecordLog } from "./record-log.ts";
 
 /**
  * What one record counts beyond its key and value, in bytes: about what the heap of a 64-bit V8 holds for a key
- * with one record (measured: docs of this folder). The same on every member and every machine, so that equal
+ * with one record (scripts/bench-store.ts measures it). The same on every member and every machine, so that equal
  * states report equal sizes.
  */
 export const RECORD_OVERHEAD_BYTES = 256;

@@ -38,16 +38,16 @@ async function apply(fixture: StoreFixture, step: Exclude<HashKvStep, { op: "has
           } as const),
     );
     store.txn(txnOf({ success }));
-  } else if (step.op === "grant") {
-    leases.grant(BigInt(step.lease));
-  } else if (step.op === "revoke") {
-    store.deleteKeys(leases.keysOf(BigInt(step.lease)).map(bytes));
-    leases.keys.delete(BigInt(step.lease));
   } else if (step.op === "compact") {
     store.compact(step.revision);
     await store.compactionFinished();
-  } else {
+  } else if (step.op === "put" || step.op === "delete") {
     applyChange(fixture, step);
+  } else if (step.op === "grant") {
+    leases.grant(BigInt(step.lease));
+  } else {
+    store.deleteKeys(leases.keysOf(BigInt(step.lease)).map(bytes));
+    leases.keys.delete(BigInt(step.lease));
   }
 }
 

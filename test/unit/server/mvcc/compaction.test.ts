@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { Compactor } from "../../../../src/server/mvcc/compaction.ts";
+import { putRecord } from "../../../../src/server/mvcc/record.ts";
+import { MemoryEngine } from "../../../../src/server/storage/index.ts";
+import { bytes, createStore, putOf, yieldTurn } from "./store-fixture.ts";
+
+/** An engine with `count` versions of one key, at revisions 2 and up. */
+function createEngine(count: number): MemoryEngine {
+  const engine = new MemoryEngine();
+  for (let main = 2; main < count + 2; main++) {
+    engine.append([
+      putRecord({
+        key: bytes("a"),
+        main,
+        sub: 0,
+        createRevision: 2,
+        version: main - 1,
+        value: bytes("v"),
+        lease: 0n,
+      }),
+    ]);
+  }
+  return engine;
+}
+
+describe("Compactor", () => {
+  it("removes in bites with a rest after each, never within the turn of the request", async () => {
+    const engine = createEngine(5_000);
+    let rests = 0;
+    const pause = (): Promise<void> => {
+      rests++;
+      return yieldTurn();
+    };
+    const compactor = new Compactor({ engine, yieldTurn, pause }, -1);
+    compactor.schedule(5_001);
+    assert.equal(engine.stats().records, 5_000);
+    await compactor.finished();
+    assert.equal(engine.stats().records, 1);
+    assert.ok(rests >= 4, `${rests} rests`);
+    assert.equal(compactor.finishedRevision, 5_001);
+  });
+
+  it("has finished at once when nothing is under way", async () => {
+    const compactor = new Compactor({ engine: createEngine(1), yieldTurn, pause: yieldTurn }, -1);
+    await compactor.finished();
+  });
+
+  it("requests that come while one is worked on are done together, up to the highest", async () => {
+    const compactor = new Compactor({ engine: createEngine(3_000), yieldTurn, pause: yieldTurn }, -1);
+    compactor.schedule(100);
+    await yieldTurn();
+    compactor.schedule(200);
+    compactor.schedule(300);
+    await compactor.finished();
+    assert.deepEqual(
+      compactor.hashes.map((hash) => [hash.compactRevision, hash.revision]),
+      [
+        [-1, 100],
+        [100, 300],
+      ],
+    );
+  });
+
+  it("a request that goes back is a programmer's error", () => {
+    const compactor = new Compactor({ engine: createEngine(10), yieldTurn, pause: yieldTurn }, 5);
+    assert.throws(() => compactor.schedule(5), { name: "AssertionError" });
+  });
+
+  it("waits for the pins below its revision, and for no others", async () => {
+    const engine = createEngine(1_000);
+    const compactor = new Compactor({ engine, yieldTurn, pause: yieldTurn }, -1);
+    const unpins = [compactor.pin(-1), compactor.pin(499), compactor.pin(500)];
+    compactor.schedule(500);
+    const settle = async (): Promise<number> => {
+      for (let i = 0; i < 20; i++) await yieldTurn();
+      return engine.stats().records;
+    };
+    assert.equal(await settle(), 1_000);
+    unpins[0]?.();
+    assert.equal(await settle(), 1_000);
+    unpins[1]?.();
+    assert.equal(await settle(), 502);
+    await compactor.finished();
+    unpins[2]?.();
+  });
+
+  it("remembers the hashes of the last ten compactions", async () => {
+    const { store } = createStore();
+    for (let i = 0; i < 20; i++) store.put(putOf("a", String(i)));
+    for (let revision = 2; revision < 14; revision++) {
+      store.compact(revision);
+      await store.compactionFinished();
+    }
+    assert.deepEqual(
+      store.compactionHashes.map((hash) => hash.revision),
+      [4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+    );
+    const [oldest] = store.compactionHashes;
+    assert.deepEqual(await store.hashKv(4), { hash: oldest?.hash, compactRevision: 3, hashRevision: 4 });
+    await assert.rejects(store.hashKv(3), { code: "compacted" });
+  });
+
+  it("the hash of a compaction is that of the history before it, as any member could compute it", async () => {
+    const { store } = createStore();
+    const twin = createStore().store;
+    for (const each of [store, twin]) {
+      for (let i = 0; i < 50; i++) each.put(putOf(`k${i % 7}`, String(i)));
+      each.compact(20);
+      await each.compactionFinished();
+    }
+    const before = await twin.hashKv(40);
+    store.compact(40);
+    await store.compactionFinished();
+    assert.deepEqual(await store.hashKv(40), before);
+  });
+
+  it("a reset stops the work on the old content, wherever it stands", async () => {
+    for (const turns of [0, 1, 2, 3, 5, 8]) {
+      const engine = createEngine(5_000);
+      const compactor = new Compactor({ engine, yieldTurn, pause: yieldTurn }, -1);
+      const unpin = turns === 0 ? compactor.pin(-1) : undefined;
+      compactor.schedule(5_000);
+      const finished = compactor.finished();
+      for (let i = 0; i < turns; i++) await yieldTurn();
+      compactor.reset(-1);
+      await finished;
+      engine.reset();
+      for (const record of createEngine(100).records(0, 999)) engine.append([record]);
+      unpin?.();
+      for (let i = 0; i < 10; i++) await yieldTurn();
+      assert.equal(engine.stats().records, 100, `after ${turns} turns`);
+      assert.equal(compactor.finishedRevision, -1);
+      compactor.schedule(50);
+      await compactor.finished();
+      assert.equal(engine.stats().records, 52);
+    }
+  });
+});

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { FIRST_REVISION, NEVER_COMPACTED } from "../../../../src/server/mvcc/revision.ts";
+import { bytes, codeOf, createStore, deleteOf, putOf, rangeOf, yieldTurn } from "./store-fixture.ts";
+
+describe("Store", () => {
+  it("begins at revision 1, never compacted, and the first write makes revision 2", () => {
+    const { store } = createStore();
+    assert.deepEqual([store.currentRevision, store.compactRevision], [FIRST_REVISION, NEVER_COMPACTED]);
+    assert.equal(store.put(putOf("a")).header?.revision, 2);
+    assert.equal(store.currentRevision, 2);
+  });
+
+  it("a delete of nothing leaves the revision; one of something says how many and, if asked, what", () => {
+    const { store } = createStore();
+    store.put(putOf("a", "1"));
+    store.put(putOf("b", "2"));
+    assert.deepEqual(store.deleteRange(deleteOf("x", "z", true)), {
+      header: { clusterId: 0n, memberId: 0n, revision: 3, raftTerm: 0 },
+      deleted: 0,
+      prevKvs: [],
+    });
+    const deleted = store.deleteRange(deleteOf("a", "\0", true));
+    assert.deepEqual([deleted.deleted, deleted.header?.revision], [2, 4]);
+    assert.deepEqual(
+      deleted.prevKvs.map((kv) => kv.value),
+      ["1", "2"],
+    );
+  });
+
+  it("a put of the same value is a new revision, and shows the previous one when asked", () => {
+    const { store } = createStore();
+    assert.equal(store.put(putOf("a", "v", { prevKv: true })).prevKv, undefined);
+    const { prevKv, header } = store.put(putOf("a", "v", { prevKv: true }));
+    assert.deepEqual([prevKv?.modRevision, header?.revision], [2, 3]);
+    assert.equal(store.put(putOf("a", "v")).prevKv, undefined);
+  });
+
+  it("a refused put changes nothing", () => {
+    const { store } = createStore();
+    assert.equal(
+      codeOf(() => store.put(putOf("a", "", { lease: 1n }))),
+      "leaseNotFound",
+    );
+    assert.equal(store.currentRevision, 1);
+  });
+
+  it("deletes the keys of a revoked lease in ascending order, in one revision", () => {
+    const { store } = createStore();
+    for (const key of ["a", "b", "c"]) store.put(putOf(key));
+    const seen: string[] = [];
+    store.onCommit((revision, records) =>
+      seen.push(`${revision}:${records.map((record) => record.key).join("")}`),
+    );
+    assert.equal(store.deleteKeys(["c", "missing", "a", "a"].map(bytes)), true);
+    assert.equal(store.deleteKeys(["c"].map(bytes)), false);
+    assert.deepEqual(seen, ["5:ac"]);
+    assert.equal(store.currentRevision, 5);
+  });
+
+  it("tells its listeners of each revision once it can be read, in order of registration", () => {
+    const { store } = createStore();
+    const seen: string[] = [];
+    store.onCommit((revision) =>
+      seen.push(`first ${revision} ${store.range(rangeOf("a")).header?.revision}`),
+    );
+    store.onCommit((revision) => seen.push(`second ${revision}`));
+    store.put(putOf("a"));
+    store.deleteRange(deleteOf("x"));
+    assert.deepEqual(seen, ["first 2 2", "second 2"]);
+  });
+
+  it("a compaction is visible at once: below is refused, at it and above is read", () => {
+    const { store } = createStore();
+    for (let i = 0; i < 5; i++) store.put(putOf("a", String(i)));
+    store.compact(4);
+    assert.equal(store.compactRevision, 4);
+    const code = (revision: number): string => codeOf(() => store.range(rangeOf("a", { revision })));
+    assert.deepEqual([3, 4, 6, 7].map(code), ["compacted", "none", "none", "futureRevision"]);
+    assert.equal(store.range(rangeOf("a", { revision: 4 })).kvs[0]?.value, "2");
+  });
+
+  it("compaction goes forward only, to the current revision at most; 0 is accepted on a new store", () => {
+    const { store } = createStore();
+    const code = (revision: number): string => codeOf(() => store.compact(revision));
+    assert.deepEqual([-1, 2, 0, 0, 1, 1].map(code), [
+      "compacted",
+      "futureRevision",
+      "none",
+      "compacted",
+      "none",
+      "compacted",
+    ]);
+  });
+
+  it("deleting the last key and compacting it away does not move the revision back after a restore", async () => {
+    const original = createStore();
+    original.store.put(putOf("a"));
+    original.store.deleteRange(deleteOf("a"));
+    original.store.put(putOf("b"));
+    original.store.deleteRange(deleteOf("b"));
+    original.store.compact(5);
+    await original.store.compactionFinished();
+    const copy = createStore();
+    const snapshot = original.store.openSnapshot();
+    const restore = copy.store.restore(snapshot);
+    restore.append([...snapshot.records]);
+    restore.finish();
+    assert.deepEqual([copy.store.currentRevision, copy.store.compactRevision], [5, 5]);
+    assert.equal(copy.store.put(putOf("c")).header?.revision, 6);
+  });
+
+  it("a snapshot is of the moment it was opened, whatever is written or compacted while it is read", async () => {
+    const { store, engine } = createStore();
+    for (let i = 0; i < 3_000; i++) store.put(putOf(`k${i % 100}`, String(i)));
+    const snapshot = store.openSnapshot();
+    const first = snapshot.records.next().value;
+    for (let i = 0; i < 3_000; i++) store.put(putOf(`k${i % 100}`, "later"));
+    store.compact(5_000);
+    for (let i = 0; i < 20; i++) await yieldTurn();
+    assert.equal(engine.stats().records, 6_000, "held back while the snapshot is open");
+    const mains = [first, ...snapshot.records].map((record) => record?.main);
+    assert.deepEqual(
+      mains,
+      Array.from({ length: 3_000 }, (_, i) => i + 2),
+    );
+    snapshot.close();
+    await store.compactionFinished();
+    assert.equal(engine.stats().records, 6_001 - 5_000 + 100);
+  });
+
+  it("a snapshot of a store that is restored meanwhile fails rather than mixing two histories", () => {
+    const { store } = createStore();
+    for (let i = 0; i < 10; i++) store.put(putOf("a"));
+    const snapshot = store.openSnapshot();
+    snapshot.records.next();
+    store.restore({ currentRevision: 1, compactRevision: -1, finishedCompactRevision: -1 }).finish();
+    assert.throws(() => snapshot.records.next(), { code: "leaderChanged" });
+    snapshot.close();
+  });
+
+  it("a restore attaches the live keys to their leases, over many pages of keys", () => {
+    const original = createStore();
+    original.leases.grant(1n);
+    for (let i = 0; i < 2_500; i++) original.store.put(putOf(`k${i}`, "", { lease: i % 2 === 0 ? 1n : 0n }));
+    original.store.put(putOf("k0"));
+    const copy = createStore();
+    copy.leases.grant(1n);
+    const snapshot = original.store.openSnapshot();
+    const restore = copy.store.restore(snapshot);
+    restore.append([...snapshot.records]);
+    restore.finish();
+    snapshot.close();
+    assert.deepEqual(copy.leases.keysOf(1n), original.leases.keysOf(1n));
+    assert.equal(copy.leases.keysOf(1n).length, 1_249);
+  });
+
+  it("a restore of a store whose removal was not finished goes on with it", async () => {
+    const original = createStore({ pauseCompaction: () => new Promise(() => {}) });
+    for (let i = 0; i < 3_000; i++) original.store.put(putOf("a", String(i)));
+    original.store.compact(2_500);
+    for (let i = 0; i < 20; i++) await yieldTurn();
+    const snapshot = original.store.openSnapshot();
+    assert.deepEqual([snapshot.compactRevision, snapshot.finishedCompactRevision], [2_500, -1]);
+    const copy = createStore();
+    const restore = copy.store.restore(snapshot);
+    restore.append([...snapshot.records]);
+    restore.finish();
+    await copy.store.compactionFinished();
+    assert.equal(copy.store.stats().records, 502);
+    assert.deepEqual(copy.store.compactionHashes, [], "half a history has no hash");
+    copy.store.compact(2_600);
+    await copy.store.compactionFinished();
+    assert.equal(copy.store.compactionHashes.length, 1);
+  });
+
+  it("a snapshot that contradicts itself is refused", () => {
+    const { store } = createStore();
+    const states = [
+      { currentRevision: 5, compactRevision: 3, finishedCompactRevision: 4 },
+      { currentRevision: 5, compactRevision: 6, finishedCompactRevision: 4 },
+    ];
+    for (const state of states) assert.throws(() => store.restore(state), { name: "AssertionError" });
+    const other = createStore();
+    for (let i = 0; i < 5; i++) other.store.put(putOf("a"));
+    const records = [...other.engine.records(0, 99)];
+    const restore = store.restore({ currentRevision: 3, compactRevision: -1, finishedCompactRevision: -1 });
+    assert.throws(() => restore.append(records), { name: "AssertionError" });
+  });
+});

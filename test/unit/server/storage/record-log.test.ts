@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import type { VersionedRecord } from "../../../../src/server/storage/engine.ts";
+import { RecordLog } from "../../../../src/server/storage/record-log.ts";
+import { put } from "../../../suites/engine-suite.ts";
+
+function createLog(count: number): RecordLog {
+  const log = new RecordLog();
+  for (let i = 0; i < count; i++) log.append(put("a", 2 + (i >> 1), i & 1));
+  return log;
+}
+
+const positions = (records: Iterable<VersionedRecord>): number[] =>
+  [...records].map((record) => record.main * 2 + record.sub);
+
+/** Removes from the whole log, in bites; the number of bites. */
+function filterAll(
+  log: RecordLog,
+  toMain: number,
+  bite: number,
+  isKept: (record: VersionedRecord) => boolean,
+): number {
+  let after: VersionedRecord | undefined;
+  for (let bites = 1; ; bites++) {
+    after = log.filter(after, toMain, bite, isKept);
+    if (after === undefined) return bites;
+  }
+}
+
+describe("RecordLog", () => {
+  it("reads any stretch of revisions, whole", () => {
+    const log = createLog(5_000);
+    assert.equal(log.count, 5_000);
+    assert.equal(log.newest?.main, 2_501);
+    for (const [from, to] of [
+      [0, 9_999],
+      [2, 2],
+      [257, 258],
+      [258, 1_000],
+      [2_501, 2_501],
+      [2_502, 9_999],
+      [10, 9],
+    ] as const) {
+      const expected = Array.from({ length: 5_000 }, (_, i) => i + 4).filter(
+        (p) => p >> 1 >= from && p >> 1 <= to,
+      );
+      assert.deepEqual(positions(log.records(from, to)), expected);
+    }
+  });
+
+  it("removes what is not kept, up to a revision in the middle of a chunk", () => {
+    for (const bite of [1, 512, 700, 100_000]) {
+      const log = createLog(5_000);
+      filterAll(log, 1_000, bite, (record) => record.sub === 1 && record.main % 10 === 0);
+      const expected = Array.from({ length: 5_000 }, (_, i) => i + 4).filter(
+        (p) => p >= 2_002 || p % 20 === 1,
+      );
+      assert.deepEqual(positions(log.records(0, 9_999)), expected);
+      assert.equal(log.count, expected.length);
+    }
+  });
+
+  it("an iterator keeps its place at every point of a removal, and loses nothing that stays", () => {
+    for (let taken = 0; taken <= 3_000; taken += 100) {
+      const log = createLog(3_000);
+      const open = log.records(0, 9_999);
+      const seen: number[] = [];
+      for (let i = 0; i < taken; i++) seen.push(...positions([open.next().value as VersionedRecord]));
+      filterAll(log, 900, 300, (record) => record.main % 7 === 0);
+      for (let i = 0; i < 10; i++) log.append(put("a", 5_000 + i, 0));
+      seen.push(...positions(open));
+      const stays = positions(log.records(0, 9_999));
+      assert.deepEqual(
+        seen.filter((position) => stays.includes(position)),
+        // An iterator that had reached the end before the removal still sees what was appended.
+        stays,
+      );
+      assert.deepEqual(
+        seen,
+        seen.toSorted((a, b) => a - b),
+      );
+    }
+  });
+
+  it("removal of everything leaves an empty log that can be written again", () => {
+    const log = createLog(2_000);
+    filterAll(log, 9_999, 512, () => false);
+    assert.equal(log.count, 0);
+    assert.equal(log.newest, undefined);
+    assert.deepEqual(positions(log.records(0, 9_999)), []);
+    log.append(put("a", 3, 0));
+    assert.deepEqual(positions(log.records(0, 9_999)), [6]);
+    assert.equal(
+      log.filter(undefined, 2, 10, () => false),
+      undefined,
+    );
+    assert.equal(log.count, 1);
+  });
+});
