@@ -186,16 +186,16 @@ function commandLine(options: ServerOptions, client: number, peer: number): stri
     "--advertise-client-urls",
     url,
   ];
-  const further = options.flags ?? [];
+  const peerUrl = `http://127.0.0.1:${peer}`;
+  const cluster = ["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl];
+  flags.push(...cluster, "--initial-cluster", `default=${peerUrl}`, ...(options.flags ?? []));
   if (options.kind === "metastore") {
     const program = join(repositoryRoot, "bin", "run.js");
-    return [process.execPath, ...(options.nodeFlags ?? []), program, "serve", ...flags, ...further];
+    return [process.execPath, ...(options.nodeFlags ?? []), program, "serve", ...flags];
   }
   const program = options.program ?? findProgram("etcd");
   if (program === undefined) throw new Error("there is no etcd on the PATH");
-  const peerUrl = `http://127.0.0.1:${peer}`;
-  const cluster = ["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl];
-  return [program, ...flags, ...cluster, "--initial-cluster", `default=${peerUrl}`, ...further];
+  return [program, ...flags];
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -66,7 +66,7 @@ export const rules: readonly Rule[] = [
   {
     name: "table width",
     reason: "columns are as wide as the values hidden above",
-    pattern: /-{3,}\+|[ ]+\|/g,
+    pattern: /-{3,}\+|[ ]*\|[ ]*/g,
     replacement: "|",
   },
   {

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // watchStream is one Watch call of the wire, below the client library.
@@ -245,7 +247,9 @@ func TestAProgressAnswerNeverOvertakesEvents(t *testing.T) {
 	w.create(&pb.WatchCreateRequest{Key: []byte(k.prefix), RangeEnd: []byte(prefixEnd(k.prefix))})
 	w.next()
 	const writes = 200
+	written := make(chan struct{})
 	go func() {
+		defer close(written)
 		for i := range writes {
 			if _, err := k.client.Put(k.ctx, k.key("a"), fmt.Sprint(i)); err != nil {
 				k.Errorf("put: %v", err)
@@ -272,45 +276,43 @@ func TestAProgressAnswerNeverOvertakesEvents(t *testing.T) {
 			seen++
 		}
 	}
+	<-written // the last event may come before the answer to its put
 }
 
 func prefixEnd(prefix string) string {
 	return prefix[:len(prefix)-1] + string(prefix[len(prefix)-1]+1)
 }
 
-func TestABigAnswerIsCutIntoFragmentsWhenAsked(t *testing.T) {
+// A deletion of five keys of 1 MiB with their previous values is one revision of more than 5 MiB.
+func TestABigRevisionIsCutIntoFragmentsWhenAsked(t *testing.T) {
 	k := start(t)
 	value := strings.Repeat("x", 1<<20)
-	first := k.put("a", value)
-	for range 4 {
-		k.put("a", value)
+	for i := range 5 {
+		k.put(fmt.Sprint(i), value)
 	}
+	request := &pb.WatchCreateRequest{Key: []byte(k.prefix), RangeEnd: []byte(prefixEnd(k.prefix)), PrevKv: true}
+	whole := k.watchStream()
+	whole.create(request)
+	whole.next()
 	w := k.watchStream()
-	w.create(&pb.WatchCreateRequest{Key: []byte(k.key("a")), StartRevision: first, Fragment: true})
+	fragmented := proto.Clone(request).(*pb.WatchCreateRequest)
+	fragmented.Fragment = true
+	w.create(fragmented)
 	w.next()
-	events, fragments := 0, 0
-	for events < 5 {
+	revision := k.del("", clientv3.WithPrefix()).Header.Revision
+	events := 0
+	for last := false; !last; last = events == 5 {
 		resp := w.next()
 		events += len(resp.Events)
-		if resp.Fragment {
-			fragments++
+		k.is("revision", resp.Header.Revision, revision)
+		k.is("is a fragment", resp.Fragment, events < 5)
+		if size := proto.Size(resp); size > 2<<20+1<<20 {
+			k.Fatalf("a fragment has %d bytes", size)
 		}
-		if events == 5 {
-			k.is("the last one is not a fragment", resp.Fragment, false)
-		}
 	}
-	if fragments == 0 {
-		k.Fatal("five events of 1 MiB came without a fragment")
-	}
-	whole := k.watchStream()
-	whole.create(&pb.WatchCreateRequest{Key: []byte(k.key("a")), StartRevision: first})
-	whole.next()
-	for events = 0; events < 5; {
-		resp := whole.next()
-		k.is("fragment without being asked", resp.Fragment, false)
-		events += len(resp.Events)
-	}
-	k.del("a")
+	resp := whole.next()
+	k.is("events in the whole answer", len(resp.Events), 5)
+	k.is("fragment without being asked", resp.Fragment, false)
 }
 
 func TestAnEmptyWatchRequestIsIgnored(t *testing.T) {

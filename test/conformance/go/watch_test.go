@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -289,8 +290,11 @@ func TestAWatcherMissesNothingAndSeesNothingTwiceUnderLoad(t *testing.T) {
 	k := start(t)
 	const writers, writes = 8, 100
 	channel := k.watch("", clientv3.WithPrefix())
+	var group sync.WaitGroup
 	for w := range writers {
+		group.Add(1)
 		go func() {
+			defer group.Done()
 			for i := range writes {
 				if _, err := k.client.Put(k.ctx, k.key(fmt.Sprintf("w%d", w)), fmt.Sprint(i)); err != nil {
 					k.Errorf("put: %v", err)
@@ -314,6 +318,7 @@ func TestAWatcherMissesNothingAndSeesNothingTwiceUnderLoad(t *testing.T) {
 			seen++
 		}
 	}
+	group.Wait() // the last event may come before the answer to its put
 }
 
 func TestAWatchFromHistoryAndALiveWatchSeeTheSameEvents(t *testing.T) {
