@@ -124,6 +124,10 @@ export class MetricsRegistry {
   /** Adds process_* and nodejs_*: what Node itself can tell. go_* names are not imitated. */
   collectProcessMetrics(): void {
     collectDefaultMetrics({ register: this.#registry });
+    // Their values are NaN right after a scrape, spelt as no exposition may; EventLoopLag takes their place.
+    for (const name of this.names()) {
+      if (name.startsWith("nodejs_eventloop_lag_")) this.#registry.removeSingleMetric(name);
+    }
   }
 
   /** Names of all families, sorted. */
