@@ -111,11 +111,12 @@ function tornHeader(
   isLast: boolean,
 ): string {
   const what = `at byte ${at}: there is no valid frame header`;
-  refuseIfProvenDurable(bytes, at, dataEnd, seed, path, isLast, what);
   const slotEnd = at + slotBytes;
   // A whole data frame has a non-zero end beyond its header. So this is a marker, which carries nothing, or a write
-  // that was cut off in its first bytes.
+  // that was cut off in its first bytes. Before the last segment it can only be the end mark of a segment that was
+  // left last: the header of the next one tells whether a frame is missing here.
   if (dataEnd <= slotEnd) return "a frame header that was not written whole";
+  refuseIfProvenDurable(bytes, at, dataEnd, seed, path, isLast, what);
   if (isZero(bytes, at, slotEnd)) return "a write whose first sector is missing";
   throw damagedSegment(path, `${what}, and the write was not cut short`);
 }
