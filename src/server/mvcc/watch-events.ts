@@ -1,8 +1,8 @@
-import type { Event, KeyValue } from "../../codec/index.ts";
+import type { Event } from "../../codec/index.ts";
 import { eventType } from "../../codec/index.ts";
 import type { ByteString } from "../../lib/bytes.ts";
-import { EMPTY } from "../../lib/bytes.ts";
 import type { VersionedRecord } from "../storage/index.ts";
+import { toKeyValue } from "./record.ts";
 import type { WatchEvent } from "./types.ts";
 
 /** What the hub needs of the store. Both the store and a test's model provide it. */
@@ -50,28 +50,10 @@ function findPrevious(record: VersionedRecord, source: WatchSource): VersionedRe
   return source.at(record.key, revision);
 }
 
-/** A deletion's kv holds nothing but the key and the revision of the deletion (semantics-watch-lease A4). */
 function toEvent(record: VersionedRecord, previous: VersionedRecord | undefined): Event {
-  const prevKv = previous === undefined ? undefined : toKeyValue(previous);
-  if (!record.tombstone) return { type: eventType.put, kv: toKeyValue(record), prevKv };
-  const kv: KeyValue = {
-    key: record.key,
-    createRevision: 0,
-    modRevision: record.main,
-    version: 0,
-    value: EMPTY,
-    lease: 0n,
-  };
-  return { type: eventType.delete, kv, prevKv };
-}
-
-function toKeyValue(record: VersionedRecord): KeyValue {
   return {
-    key: record.key,
-    createRevision: record.createRevision,
-    modRevision: record.main,
-    version: record.version,
-    value: record.value,
-    lease: record.lease,
+    type: record.tombstone ? eventType.delete : eventType.put,
+    kv: toKeyValue(record),
+    prevKv: previous === undefined ? undefined : toKeyValue(previous),
   };
 }

@@ -36,7 +36,7 @@ export interface WatchMetrics {
 
 /**
  * Hands each commit to the watchers it concerns, and history to those that start or stay behind
- * (semantics-watch-lease A; watch-DESIGN.md has the flow and the invariants W1..W6).
+ * (semantics-watch-lease A; watch-DESIGN.md has the flow and the invariants W1..W7).
  */
 export class WatchHub implements WatchHubContract {
   readonly #source: WatchSource;
