@@ -1,14 +1,14 @@
 /**
- * What the services cost over the transport that carries them: requests per second and server CPU per request at
- * 100 clients for
+ * What the services cost over the transport that carries them: server CPU per request at 100 clients for
  *   stock    a canned answer by @grpc/grpc-js as its users write it (raw buffers),
  *   bare     a canned answer through our grpc-js transport,
  *   put      KV.Put through guard, codec and the real store of a fake member (no log, no disk),
- *   range    KV.Range, likewise, of one key.
+ *   range    KV.Range of one key, likewise.
  *
- *   node --import tsx test/bench/api-bench.ts [--seconds 3] [--rounds 3]
+ *   node --import tsx test/bench/api-bench.ts [--rounds 25]
  *
- * The server is a child process, so the CPU is its own. Rounds alternate; the middle one of each mode is shown.
+ * All four are served by one child process and take turns of 200 ms, so that whatever else the machine does falls
+ * on all alike; the median turn of each is shown.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -23,33 +23,56 @@ import { tableOptions } from "../unit/server/api/fake-call.ts";
 import { FakeNode } from "../unit/server/api/fake-node.ts";
 import { putRequest, rangeRequest } from "../unit/server/api/requests.ts";
 
-type Mode = "stock" | "bare" | "put" | "range";
-const modes: readonly Mode[] = ["stock", "bare", "put", "range"];
 const CLIENTS = 100;
 const SESSIONS = 10;
+const TURN_MS = 200;
+const WARM_UP_MS = 1_000;
 const putPath = "/etcdserverpb.KV/Put";
-const request = encodePutRequest(putRequest("bench-00", "v".repeat(256)));
+const rangePath = "/etcdserverpb.KV/Range";
+const put = encodePutRequest(putRequest("bench-00", "v".repeat(256)));
+const range = encodeRangeRequest(rangeRequest("bench-00"));
 const canned = encodePutResponse({
   header: { clusterId: 0xfedcba9876543210n, memberId: 0x123456789abcdefn, revision: 123_456, raftTerm: 3 },
   prevKv: undefined,
 });
 
-interface Result {
-  readonly perSecond: number;
-  readonly cpuMicros: number;
+interface Ports {
+  readonly stock: number;
+  readonly bare: number;
+  readonly services: number;
 }
 
-async function serve(mode: Mode): Promise<void> {
-  const port = mode === "stock" ? await listenStock() : await listenOurs(mode);
+interface Mode {
+  readonly name: string;
+  readonly port: keyof Ports;
+  readonly path: string;
+  readonly request: Buffer;
+}
+
+const modes: readonly Mode[] = [
+  { name: "stock", port: "stock", path: putPath, request: put },
+  { name: "bare", port: "bare", path: putPath, request: put },
+  { name: "put", port: "services", path: putPath, request: put },
+  { name: "range", port: "services", path: rangePath, request: range },
+];
+
+async function serve(): Promise<void> {
+  const node = new FakeNode();
+  node.kv.put(putRequest("bench-00", "v".repeat(256)));
+  const options = { ...transportOptions, messageBytesMax: 2_097_152 };
+  const bare = new Map([[putPath, { kind: "unary" as const, handle: () => canned }]]);
+  const ports: Ports = {
+    stock: await listenStock(),
+    bare: await createGrpcTransport(bare, options).listen(),
+    services: await createGrpcTransport(createMethodTable(node, tableOptions), options).listen(),
+  };
   let before = process.cpuUsage();
-  process.on("message", (message) => {
-    if (message === "start") before = process.cpuUsage();
-    else {
-      const used = process.cpuUsage(before);
-      process.send?.({ cpuMicros: used.user + used.system });
-    }
+  process.on("message", () => {
+    const used = process.cpuUsage(before);
+    before = process.cpuUsage();
+    process.send?.(used.user + used.system);
   });
-  process.send?.({ port });
+  process.send?.(ports);
 }
 
 function listenStock(): Promise<number> {
@@ -64,10 +87,8 @@ function listenStock(): Promise<number> {
     responseSerialize: same,
     responseDeserialize: same,
   };
-  server.addService(
-    { Put: method },
-    { Put: (_call: unknown, answer: (e: null, m: Buffer) => void) => answer(null, canned) },
-  );
+  const handler = (_call: unknown, answer: (error: null, message: Buffer) => void) => answer(null, canned);
+  server.addService({ Put: method }, { Put: handler });
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
       if (error) reject(error);
@@ -76,49 +97,29 @@ function listenStock(): Promise<number> {
   });
 }
 
-function listenOurs(mode: Mode): Promise<number> {
-  const node = new FakeNode();
-  node.kv.put(putRequest("bench-00", "v".repeat(256)));
-  const methods =
-    mode === "bare"
-      ? new Map([[putPath, { kind: "unary" as const, handle: () => canned }]])
-      : createMethodTable(node, tableOptions);
-  return createGrpcTransport(methods, { ...transportOptions, messageBytesMax: 2_097_152 }).listen();
-}
-
-async function drive(mode: Mode, seconds: number): Promise<Result> {
-  const child = fork(fileURLToPath(import.meta.url), ["--role", mode]);
-  const { port } = await answerOf<{ port: number }>(child);
-  const path = mode === "range" ? "/etcdserverpb.KV/Range" : putPath;
-  const message = mode === "range" ? encodeRangeRequest(rangeRequest("bench-00")) : request;
-  const framed = Buffer.concat([Buffer.alloc(5), message]);
-  framed.writeUInt32BE(message.length, 1);
-  const sessions = Array.from({ length: SESSIONS }, () => connect(`http://127.0.0.1:${port}`));
+/** Server CPU in microseconds per request of one turn. */
+async function takeTurn(child: ChildProcess, mode: Mode, sessions: ClientHttp2Session[], ms: number) {
+  const body = Buffer.concat([Buffer.alloc(5), mode.request]);
+  body.writeUInt32BE(mode.request.length, 1);
+  await cpuMicrosSinceLast(child);
   let count = 0;
   let isOver = false;
-  const client = async (session: ClientHttp2Session): Promise<void> => {
+  const clients = Array.from({ length: CLIENTS }, async (_, i) => {
     while (!isOver) {
-      await callOnce(session, path, framed);
+      await callOnce(sessions[i % SESSIONS] as ClientHttp2Session, mode.path, body);
       count++;
     }
-  };
-  const clients = Array.from({ length: CLIENTS }, (_, i) =>
-    client(sessions[i % SESSIONS] as ClientHttp2Session),
-  );
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  child.send("start");
-  const countBefore = count;
-  const startedAt = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
-  const served = count - countBefore;
-  const elapsedMs = performance.now() - startedAt;
-  child.send("stop");
-  const { cpuMicros } = await answerOf<{ cpuMicros: number }>(child);
+  });
+  await new Promise((resolve) => setTimeout(resolve, ms));
   isOver = true;
   await Promise.all(clients);
-  for (const session of sessions) session.close();
-  child.kill();
-  return { perSecond: (served * 1_000) / elapsedMs, cpuMicros: cpuMicros / served };
+  return (await cpuMicrosSinceLast(child)) / count;
+}
+
+async function cpuMicrosSinceLast(child: ChildProcess): Promise<number> {
+  child.send("read");
+  const [micros] = (await once(child, "message")) as [number];
+  return micros;
 }
 
 function callOnce(session: ClientHttp2Session, path: string, body: Buffer): Promise<void> {
@@ -136,33 +137,31 @@ function callOnce(session: ClientHttp2Session, path: string, body: Buffer): Prom
   });
 }
 
-async function answerOf<T>(child: ChildProcess): Promise<T> {
-  const [answer] = await once(child, "message");
-  return answer as T;
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: {
-      role: { type: "string" },
-      seconds: { type: "string", default: "3" },
-      rounds: { type: "string", default: "3" },
-    },
+    options: { role: { type: "string" }, rounds: { type: "string", default: "25" } },
   });
-  const role = modes.find((mode) => mode === values.role);
-  if (role !== undefined) return serve(role);
-  const results = new Map<Mode, Result[]>(modes.map((mode) => [mode, []]));
+  if (values.role === "server") return serve();
+  const child = fork(fileURLToPath(import.meta.url), ["--role", "server"]);
+  const [ports] = (await once(child, "message")) as [Ports];
+  const turns = modes.map((mode) => ({
+    mode,
+    sessions: Array.from({ length: SESSIONS }, () => connect(`http://127.0.0.1:${ports[mode.port]}`)),
+    micros: [] as number[],
+  }));
+  for (const { mode, sessions } of turns) await takeTurn(child, mode, sessions, WARM_UP_MS);
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const mode of modes) results.get(mode)?.push(await drive(mode, Number(values.seconds)));
+    for (const { mode, sessions, micros } of turns) {
+      micros.push(await takeTurn(child, mode, sessions, TURN_MS));
+    }
   }
-  for (const [mode, all] of results) {
-    const sorted = all.toSorted((a, b) => a.cpuMicros - b.cpuMicros);
-    const middle = sorted[Math.floor(sorted.length / 2)];
-    if (middle === undefined) continue;
-    console.log(
-      `${mode.padEnd(6)} ${middle.perSecond.toFixed(0).padStart(7)} requests/s  ${middle.cpuMicros.toFixed(1).padStart(6)} µs of server CPU each`,
-    );
+  for (const { mode, micros } of turns) {
+    const sorted = micros.toSorted((a, b) => a - b);
+    const median = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+    console.log(`${mode.name.padEnd(6)} ${median.toFixed(1).padStart(6)} µs of server CPU per request`);
   }
+  for (const { sessions } of turns) for (const session of sessions) session.destroy();
+  child.kill();
 }
 
 await main();

@@ -208,11 +208,11 @@ export function describeTransport(name: string, create: TransportFactory): void 
             },
           },
         });
-        const error = await failure(client, "/t.T/Never", Buffer.alloc(0), { deadline: Date.now() + 100 });
+        const error = await failure(client, "/t.T/Never", Buffer.alloc(0), { deadline: Date.now() + 500 });
         assert.equal(error.code, status.DEADLINE_EXCEEDED);
         await cancelled.promise;
         assert.equal(seen?.isCancelled, true);
-        assert.ok(seen.timeoutMs !== undefined && seen.timeoutMs > 0 && seen.timeoutMs <= 100);
+        assert.ok(seen.timeoutMs !== undefined && seen.timeoutMs > 0 && seen.timeoutMs <= 500);
       });
 
       it("keeps a call alive whose deadline is years away", async () => {
@@ -863,7 +863,7 @@ export function describeTransport(name: string, create: TransportFactory): void 
         await until(() => stream !== undefined);
         const startedAt = performance.now();
         await transport.close(100);
-        assert.ok(performance.now() - startedAt < 2_000);
+        assert.ok(performance.now() - startedAt < 10_000);
         await failed;
         await until(() => stream?.context.isCancelled === true);
         const socket = rawSocket(port);
@@ -999,7 +999,7 @@ function hpackInteger(value: number): Buffer {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + 15_000;
   while (!condition()) {
     assert.ok(performance.now() < deadline, `in time: ${condition}`);
     await delay(2);

@@ -194,7 +194,7 @@ export class FakeApi {
 }
 
 export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + 15_000;
   while (!condition()) {
     assert.ok(performance.now() < deadline, `in time: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

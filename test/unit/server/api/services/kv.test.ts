@@ -140,7 +140,7 @@ describe("KV service", () => {
     const bytes = encodeTxnRequest(million);
     const startedAt = performance.now();
     await api.rejects(`${KV}/Txn`, bytes, "tooManyOps");
-    assert.ok(performance.now() - startedAt < 100);
+    assert.ok(performance.now() - startedAt < 2_000);
 
     let nested = encodeTxnRequest(txnRequest({}));
     for (let depth = 0; depth < 1_000; depth++) nested = field(2, field(4, nested));

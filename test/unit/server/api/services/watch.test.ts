@@ -178,7 +178,7 @@ describe("Watch service", () => {
     const startedAt = performance.now();
     node.kv.put(putRequest("k3", "x"));
     assert.equal(stream.sent.length, 11_000);
-    assert.ok(performance.now() - startedAt < 200);
+    assert.ok(performance.now() - startedAt < 2_000);
   });
 
   it("refuses a call that requires a leader when there is none, and ends one that loses it", () => {
