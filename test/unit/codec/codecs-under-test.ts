@@ -70,4 +70,6 @@ export const codecsUnderTest: Readonly<Record<string, CodecUnderTest>> = {
   "etcdserverpb.DefragmentRequest": row(codec.encodeEmptyMessage, codec.decodeEmptyMessage),
   "etcdserverpb.DefragmentResponse": row(codec.encodeDefragmentResponse, codec.decodeDefragmentResponse),
   "etcdserverpb.MoveLeaderResponse": row(codec.encodeHeaderOnlyResponse, codec.decodeHeaderOnlyResponse),
+  "grpc.health.v1.HealthCheckRequest": row(codec.encodeHealthCheckRequest, codec.decodeHealthCheckRequest),
+  "grpc.health.v1.HealthCheckResponse": row(codec.encodeHealthCheckResponse, codec.decodeHealthCheckResponse),
 };
