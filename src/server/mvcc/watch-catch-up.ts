@@ -25,7 +25,7 @@ export const watchCatchUpLimits: CatchUpLimits = {
   batchRevisionsMax: limits.watchBatchRevisionsMax,
   batchBytesMax: 1_048_576,
   scanRecordsMax: 20_000,
-  recordsPerTimeCheck: 64,
+  stepsPerTimeCheck: 256,
 };
 
 export interface CatchUpTargets {

@@ -27,8 +27,8 @@ export interface PassLimits {
   readonly batchBytesMax: number;
   /** Records read in one pass, up to the end of a revision. */
   readonly scanRecordsMax: number;
-  /** Records between two looks at the clock. */
-  readonly recordsPerTimeCheck: number;
+  /** Records read and events gathered between two looks at the clock. */
+  readonly stepsPerTimeCheck: number;
 }
 
 /**
@@ -53,6 +53,8 @@ export class WatchPass {
   #revision: number;
   #revisionMax: number;
   #scanned = 0;
+  /** Since the last look at the clock. */
+  #steps = 0;
   #isScanFinished = false;
   #compactRevision: number;
 
@@ -128,7 +130,10 @@ export class WatchPass {
       this.#pending = undefined;
       this.#match(record);
       this.#scanned++;
-      if (this.#scanned % this.#limits.recordsPerTimeCheck === 0 && isTimeUp()) return false;
+      this.#steps++;
+      if (this.#steps < this.#limits.stepsPerTimeCheck) continue;
+      this.#steps = 0;
+      if (isTimeUp()) return false;
     }
     return true;
   }
@@ -177,6 +182,7 @@ export class WatchPass {
       isOverdue: false,
     };
     const { batch } = watcher;
+    this.#steps++;
     batch.events.push(event);
     batch.sizeBytes += record.key.length + record.value.length + (event.event.prevKv?.value.length ?? 0);
     if (batch.lastRevision !== record.main) {

@@ -41,7 +41,7 @@ describe("WatchCatchUp", () => {
   });
 
   it("works in bites with rests between them", () => {
-    const world = new WatchWorld({ recordsPerTimeCheck: 1 });
+    const world = new WatchWorld({ stepsPerTimeCheck: 1 });
     for (let i = 0; i < 50; i++) world.put("a");
     const { stream, sink } = world.open();
     stream.create(createRequest({ ...everything, startRevision: 1 }));
@@ -105,7 +105,7 @@ describe("WatchCatchUp", () => {
   });
 
   it("does nothing more once it is stopped", () => {
-    const world = new WatchWorld({ biteMs: 0, recordsPerTimeCheck: 1 });
+    const world = new WatchWorld({ biteMs: 0, stepsPerTimeCheck: 1 });
     for (let i = 0; i < 5; i++) world.put("a");
     const { stream, sink } = world.open();
     stream.create(createRequest({ ...everything, startRevision: 1 }));

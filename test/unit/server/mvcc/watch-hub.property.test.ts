@@ -276,7 +276,7 @@ describe("WatchHub against a model", () => {
             scanRecordsMax: 7,
             watchersMax: 2,
             nearRevisions: 3,
-            recordsPerTimeCheck: 1,
+            stepsPerTimeCheck: 1,
             biteMs,
           });
           world.clock.readStepMs = readStepMs;

@@ -193,7 +193,7 @@ describe("WatchHub: after a snapshot (A8)", () => {
   });
 
   it("gives nothing twice when the snapshot comes in the middle of a read of history", () => {
-    const world = new WatchWorld({ batchRevisionsMax: 2, recordsPerTimeCheck: 1, biteMs: 1 });
+    const world = new WatchWorld({ batchRevisionsMax: 2, stepsPerTimeCheck: 1, biteMs: 1 });
     for (let i = 0; i < 9; i++) world.put("a");
     world.clock.readStepMs = 1;
     const { stream, sink } = world.open();

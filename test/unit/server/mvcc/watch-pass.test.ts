@@ -87,7 +87,7 @@ describe("WatchPass", () => {
   });
 
   it("takes in what is committed while it is reading", () => {
-    const world = new WatchWorld({ biteMs: 1, recordsPerTimeCheck: 1 });
+    const world = new WatchWorld({ biteMs: 1, stepsPerTimeCheck: 1 });
     for (let i = 0; i < 5; i++) world.put("a");
     world.clock.readStepMs = 1;
     const { stream, sink } = world.open();
@@ -104,7 +104,7 @@ describe("WatchPass", () => {
   });
 
   it("cancels those whose next revision is compacted while it is reading, and only those", () => {
-    const world = new WatchWorld({ biteMs: 1, recordsPerTimeCheck: 1 });
+    const world = new WatchWorld({ biteMs: 1, stepsPerTimeCheck: 1 });
     for (let i = 0; i < 9; i++) world.put("a");
     world.clock.readStepMs = 1;
     const { stream, sink } = world.open();
