@@ -280,6 +280,12 @@ export function describeTransport(name: string, create: TransportFactory): void 
         assert.equal(context.metadata.get("__proto__"), undefined);
         assert.ok([...context.metadata.keys()].includes("user-agent"));
         assert.equal(context.metadata.size, [...context.metadata].length);
+        assert.ok([...context.metadata.values()].includes("true"));
+        const keys: string[] = [];
+        context.metadata.forEach((_value, key) => {
+          keys.push(key);
+        });
+        assert.deepEqual(keys, [...context.metadata.keys()]);
         assert.equal(context.timeoutMs, undefined);
         assert.match(context.peer, /^127\.0\.0\.1:\d+$/);
       });
@@ -423,6 +429,36 @@ export function describeTransport(name: string, create: TransportFactory): void 
         request.resume();
         await until(() => drains === 1);
         await until(() => stream?.queuedBytes === 0 && stream.queuedMessages === 0);
+      });
+
+      it("ends a stream with what its handler throws, wherever it throws", async () => {
+        const refuse = (): never => {
+          throw new RequestError("leaseNotFound");
+        };
+        const { client } = await start({
+          "/t.T/AtOpen": duplex(refuse),
+          "/t.T/AtMessage": duplex((stream) => stream.onMessage(refuse)),
+          "/t.T/AtHalfClose": duplex((stream) => stream.onHalfClose(refuse)),
+          "/t.T/AtRequest": { kind: "serverStream", handle: refuse },
+        });
+        for (const path of ["/t.T/AtOpen", "/t.T/AtMessage", "/t.T/AtHalfClose"]) {
+          const chat = client.makeBidiStreamRequest(path, same, same);
+          const failed = once(chat, "error") as Promise<[ServiceError]>;
+          chat.write(Buffer.from("x"));
+          chat.end();
+          const [error] = await failed;
+          assert.equal(error.code, status.NOT_FOUND, path);
+        }
+        const answer = await collect(client, "/t.T/AtRequest", Buffer.alloc(0));
+        assert.equal(answer.details, "etcdserver: requested lease not found");
+      });
+
+      it("holds a server stream to one request", async () => {
+        const { port } = await start({ "/t.T/Pour": { kind: "serverStream", handle: () => {} } });
+        const none = await rawCall(rawSession(port), "/t.T/Pour", undefined);
+        assert.equal(decodeURI(String(none["grpc-message"])), "unexpected EOF");
+        const two = await rawCall(rawSession(port), "/t.T/Pour", Buffer.alloc(10));
+        assert.equal(two["grpc-status"], "13");
       });
 
       it("runs cancel listeners of a stream and takes nothing more", async () => {
