@@ -154,14 +154,6 @@ const limitFlags: readonly FlagSpec[] = [
   served(
     "etcd",
     "STORAGE",
-    "snapshot-catchup-entries",
-    "integer",
-    "5000",
-    "Log entries kept behind a snapshot for members that are behind.",
-  ),
-  served(
-    "etcd",
-    "STORAGE",
     "quota-backend-bytes",
     "integer",
     "0",
@@ -183,14 +175,6 @@ const limitFlags: readonly FlagSpec[] = [
     "string",
     "0",
     "History to keep: hours or a duration (periodic), or revisions; 0 = no automatic compaction.",
-  ),
-  served(
-    "etcd",
-    "STORAGE",
-    "unsafe-no-fsync",
-    "boolean",
-    "false",
-    "Do not sync writes. Loses data in a crash.",
   ),
   served(
     "etcd",
@@ -276,6 +260,14 @@ const securityFlags: readonly FlagSpec[] = [
     "list",
     "default",
     "Where to log: stderr (default), stdout, or paths of files.",
+  ),
+  served(
+    "etcd",
+    "LOGGING",
+    "warning-apply-duration",
+    "duration",
+    "100ms",
+    "Log commands that take longer to apply.",
   ),
   served("etcd", "LOGGING", "metrics", "choice", "basic", "extensive adds histograms of call durations.", [
     "basic",

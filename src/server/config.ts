@@ -9,12 +9,11 @@ import { type Topology, topologyOf } from "./config-topology.ts";
 export interface Config extends Topology {
   readonly dataDir: string;
   readonly storage: "memory";
-  /** False only with --unsafe-no-fsync. */
-  readonly isSyncEnabled: boolean;
   readonly snapshotCount: number;
-  readonly snapshotCatchupEntries: number;
   readonly heartbeatIntervalMs: number;
   readonly electionTimeoutMs: number;
+  /** An entry that takes longer to apply is logged. */
+  readonly slowApplyMs: number;
   /** Number.MAX_SAFE_INTEGER when the quota is switched off. */
   readonly quotaBytes: number;
   readonly autoCompaction: AutoCompaction;
@@ -55,7 +54,6 @@ export interface LogConfig {
 }
 
 const progressIntervalDefaultMs = 600_000;
-const wholeNumbers = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /**
  * Command line, environment and configuration file as one checked Config (issue 2, point 7; etcd flags.md sections 1
@@ -79,18 +77,14 @@ export function loadConfig(input: ConfigInput): Config {
     max: Number.MAX_SAFE_INTEGER,
   });
   const corsOrigins = settings.list("cors");
-  const isSyncEnabled = !settings.boolean("unsafe-no-fsync");
-  if (!isSyncEnabled)
-    warnings.push("--unsafe-no-fsync: a crash of this computer can lose acknowledged writes");
   return {
     ...topology,
     dataDir: dataDirOf(settings, topology.name),
     storage: "memory",
-    isSyncEnabled,
-    snapshotCount: settings.integer("snapshot-count", { min: 1, max: wholeNumbers.max }),
-    snapshotCatchupEntries: settings.integer("snapshot-catchup-entries", wholeNumbers),
+    snapshotCount: settings.integer("snapshot-count", { min: 1, max: Number.MAX_SAFE_INTEGER }),
     heartbeatIntervalMs,
     electionTimeoutMs: electionTimeoutOf(settings, heartbeatIntervalMs),
+    slowApplyMs: settings.durationMs("warning-apply-duration"),
     quotaBytes: quotaBytes === 0 ? limits.quotaBytes : quotaBytes < 0 ? Number.MAX_SAFE_INTEGER : quotaBytes,
     autoCompaction: parseAutoCompaction(
       settings.choice("auto-compaction-mode"),

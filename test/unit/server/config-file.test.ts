@@ -13,7 +13,7 @@ listen-metrics-urls:
   - http://127.0.0.1:3
   - http://127.0.0.1:4
 heartbeat-interval: 50
-unsafe-no-fsync: true
+warning-apply-duration: 5000000
 auto-compaction-mode: revision
 auto-compaction-retention: "1000"
 log-outputs: [stderr]
@@ -29,7 +29,7 @@ log-outputs: [stderr]
       [3, 4],
     );
     assert.equal(config.heartbeatIntervalMs, 50);
-    assert.equal(config.isSyncEnabled, false);
+    assert.equal(config.slowApplyMs, 5);
     assert.deepEqual(config.autoCompaction, { kind: "revision", retentionRevisions: 1_000 });
   });
 

@@ -11,7 +11,7 @@ describe("Settings", () => {
     assert.equal(settings.isSet("data-dir"), false);
     assert.equal(settings.integer("heartbeat-interval", { min: 1, max: 1_000 }), 100);
     assert.equal(settings.durationMs("grpc-keepalive-timeout"), 20_000);
-    assert.equal(settings.boolean("unsafe-no-fsync"), false);
+    assert.equal(settings.boolean("client-cert-auth"), false);
     assert.deepEqual(settings.list("cors"), ["*"]);
     assert.equal(settings.choice("storage"), "memory");
   });

@@ -20,7 +20,7 @@ describe("The configuration", () => {
   it("has etcd's defaults", () => {
     const config = load();
     assert.equal(config.snapshotCount, 10_000);
-    assert.equal(config.snapshotCatchupEntries, 5_000);
+    assert.equal(config.slowApplyMs, 100);
     assert.equal(config.heartbeatIntervalMs, 100);
     assert.equal(config.electionTimeoutMs, 1_000);
     assert.equal(config.quotaBytes, limits.quotaBytes);
@@ -29,7 +29,6 @@ describe("The configuration", () => {
     assert.deepEqual(config.keepalive, { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 });
     assert.deepEqual(config.autoCompaction, { kind: "off" });
     assert.equal(config.watchProgressIntervalMs, 600_000);
-    assert.equal(config.isSyncEnabled, true);
     assert.equal(config.isMetricsExtensive, false);
     assert.equal(config.tls, undefined);
     assert.deepEqual(config.log, { level: "info", format: "json", outputs: ["stderr"] });
@@ -79,7 +78,6 @@ describe("The configuration", () => {
   it("reads every number with its bounds", () => {
     const bounded: [string, keyof ReturnType<typeof load>, string, string[]][] = [
       ["snapshot-count", "snapshotCount", "7", ["0", "-1"]],
-      ["snapshot-catchup-entries", "snapshotCatchupEntries", "0", ["-1"]],
       ["heartbeat-interval", "heartbeatIntervalMs", "10", ["0", "-1", "10001"]],
       ["election-timeout", "electionTimeoutMs", "500", ["0", "50001", "-5"]],
       ["max-txn-ops", "txnOpsMax", "1", ["0", "-1", "1000001"]],
@@ -125,10 +123,8 @@ describe("The configuration", () => {
     assert.throws(() => load({ flags: { "grpc-keepalive-timeout": "20" } }), saying(/no duration/));
   });
 
-  it("warns of --unsafe-no-fsync", () => {
-    const config = load({ flags: { "unsafe-no-fsync": true } });
-    assert.equal(config.isSyncEnabled, false);
-    assert.match(config.warnings.join(), /lose acknowledged writes/);
+  it("syncs whatever it is told", () => {
+    assert.match(load({ flags: { "unsafe-no-fsync": true } }).warnings.join(), /writes are always synced/);
   });
 
   it("wants certificates for https, and https for certificates", () => {

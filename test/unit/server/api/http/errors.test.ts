@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import {
   type ErrorName,
   errorTable,
@@ -7,7 +9,20 @@ import {
   StatusError,
 } from "../../../../../src/lib/errors.ts";
 import { silentLog } from "../../../../../src/lib/log.ts";
-import { toHttpError } from "../../../../../src/server/api/http/errors.ts";
+import { badRequest, sendError, toHttpError } from "../../../../../src/server/api/http/errors.ts";
+
+describe("An error within an answer", () => {
+  it("cuts the connection, since the status is out", () => {
+    const req = new IncomingMessage(new Socket());
+    const res = new ServerResponse(req);
+    res.assignSocket(new Socket());
+    res.writeHead(200);
+    res.write("half");
+    sendError(req, res, badRequest("message", "hint"));
+    assert.equal(res.destroyed, true);
+    assert.equal(res.statusCode, 200);
+  });
+});
 
 describe("HTTP statuses", () => {
   it("exist for every error a client can see, with etcd's text", () => {
