@@ -13,9 +13,6 @@ import {
   type WalSync,
 } from "./storage/index.ts";
 
-/** Small enough that a new member starts in a moment: its first segment is written out in zeros. */
-const SEGMENT_BYTES = 16 * 1024 * 1024;
-
 /** What a member keeps on disk, open and locked; the state machine holds what the snapshot held. */
 export interface MemberStorage {
   readonly identity: MemberIdentity;
@@ -36,10 +33,12 @@ export async function openMemberStorage(options: {
   readonly state: StateMachine;
   readonly clock: Clock;
   readonly log: Log;
+  /** Size of a segment of the write-ahead log. */
+  readonly segmentBytes: number;
   readonly onSync: (sync: WalSync) => void;
   readonly onFailure: (failure: StorageFailure) => void;
 }): Promise<MemberStorage> {
-  const { fs, fresh, state, clock, log, onSync, onFailure } = options;
+  const { fs, fresh, state, clock, log, segmentBytes, onSync, onFailure } = options;
   const directory = await DataDir.open(fs, options.path, log);
   try {
     const walOptions = (path: string, identity: MemberIdentity) => ({
@@ -47,7 +46,7 @@ export async function openMemberStorage(options: {
       clock,
       log,
       directory: path,
-      segmentBytes: SEGMENT_BYTES,
+      segmentBytes,
       ...identity,
       onSync,
       onFailure,

@@ -28,6 +28,10 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** Small enough that a new member starts in a moment: its first segment is written out in zeros. */
+const SEGMENT_BYTES = 16 * 1024 * 1024;
+/** Less log than this is replayed in a moment: no snapshot is worth it. */
+const SNAPSHOT_LOG_BYTES_MIN = 32 * 1024 * 1024;
 const STOP_GRACE_MS = 1_000;
 const COMPACTION_PAUSE_MS = 10;
 const SLOW_APPLY_MS = 100;
@@ -74,6 +78,7 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
   const startedMs = clock.nowMs();
   const peerUrls = config.initialCluster.get(config.name) ?? config.advertisePeerUrls;
   const memberId = memberIdOf(peerUrls, config.initialClusterToken);
+  let node: MemberNode | undefined;
   const storage = await openMemberStorage({
     fs,
     path: config.dataDir,
@@ -81,11 +86,11 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
     state,
     clock,
     log: log.forModule("storage"),
+    segmentBytes: SEGMENT_BYTES,
     onSync: (sync) => metrics.timings.walSynced(sync),
-    onFailure: onFatal,
+    onFailure: (failure) => (node === undefined ? onFatal(failure) : node.fail(failure)),
   });
 
-  let node: MemberNode | undefined;
   let listeners: Listeners | undefined;
   try {
     const { opened, identity } = storage;
@@ -123,7 +128,8 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
       electionMs: config.electionTimeoutMs,
       requestSizeBytesMax: config.requestSizeBytesMax,
       quotaBytes: config.quotaBytes,
-      snapshotEntries: config.snapshotCount,
+      snapshotEntriesMin: config.snapshotCount,
+      snapshotLogBytesMin: SNAPSHOT_LOG_BYTES_MIN,
       slowApplyMs: SLOW_APPLY_MS,
       onFatal,
     });

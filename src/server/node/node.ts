@@ -56,8 +56,9 @@ export interface NodeOptions {
   readonly electionMs: number;
   readonly requestSizeBytesMax: number;
   readonly quotaBytes: number;
-  /** Entries between snapshots, at least (flag --snapshot-count). */
-  readonly snapshotEntries: number;
+  /** Entries between snapshots, at least (flag --snapshot-count), and bytes of their commands, at least. */
+  readonly snapshotEntriesMin: number;
+  readonly snapshotLogBytesMin: number;
   /** A failure that this member must not outlive: a bug, a broken disk. Called once. */
   readonly onFatal: (error: Error) => void;
   /** An entry took long to apply (flag --warning-apply-duration). */
@@ -176,12 +177,13 @@ export class MemberNode implements ServerNode {
       log,
       store: options.snapshots,
       wal: options.wal,
-      entriesMin: options.snapshotEntries,
+      entriesMin: options.snapshotEntriesMin,
+      logBytesMin: options.snapshotLogBytesMin,
       open: () => ({
         metadata: { index: this.#appliedIndex, term: this.#appliedTerm, confState: this.#raw.confState },
         state: state.openSnapshot(),
       }),
-      onFailure: (error) => this.#fail(error),
+      onFailure: (error) => this.fail(error),
     });
     this.#consensus = new Consensus({
       raw: this.#raw,
@@ -194,7 +196,7 @@ export class MemberNode implements ServerNode {
         leaderChanged: () => this.#leaderChanged(),
         beforeTurn: () => this.#reads.start(),
       },
-      onFailure: (error) => this.#fail(error),
+      onFailure: (error) => this.fail(error),
     });
   }
 
@@ -218,8 +220,19 @@ export class MemberNode implements ServerNode {
     return this.#state.store;
   }
 
-  /** Resolves once this member leads or follows a leader, and has told the others its name and client URLs. */
+  /**
+   * Resolves once this member leads or follows a leader, and has told the others its name and client URLs. Rejects
+   * with the failure when there is one before that.
+   */
   async start(): Promise<void> {
+    try {
+      await this.#begin();
+    } catch (error) {
+      throw this.#failure ?? error;
+    }
+  }
+
+  async #begin(): Promise<void> {
     const { heartbeatMs, clientUrls, name, peerUrls, recovered } = this.#options;
     if (recovered.snapshot === undefined && recovered.entries.length === 0) {
       this.#raw.bootstrap([
@@ -232,7 +245,7 @@ export class MemberNode implements ServerNode {
     ];
     // What the log holds is applied first; then a lone voter need not wait for an election timeout.
     this.#consensus.turn();
-    while (this.#raw.leader === 0n) {
+    while (this.#raw.leader === 0n && this.#failure === undefined) {
       if (this.#raw.role === role.follower && this.#appliedIndex >= this.#raw.committed) this.#raw.campaign();
       await this.#nextTurn();
     }
@@ -401,7 +414,8 @@ export class MemberNode implements ServerNode {
     });
   }
 
-  #fail(error: Error): void {
+  /** This member must not go on: nothing is answered from now on, and onFatal is told. */
+  fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.#consensus.stop();

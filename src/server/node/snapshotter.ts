@@ -17,9 +17,6 @@ export interface SnapshotLog {
   release(index: number): void;
 }
 
-/** Log written since the last snapshot below which none is taken, so that small stores are not rewritten all the time. */
-const LOG_BYTES_MIN = 33_554_432;
-
 /**
  * Takes a snapshot of the applied state when enough log has gathered since the last: at least as much as makes
  * writing the whole state worth it, so that the cost per command stays constant however large the state is. The
@@ -31,6 +28,7 @@ export class Snapshotter {
   readonly #store: SnapshotStore;
   readonly #wal: SnapshotLog;
   readonly #entriesMin: number;
+  readonly #logBytesMin: number;
   readonly #open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
   readonly #onFailure: (error: Error) => void;
   #entriesSince = 0;
@@ -44,7 +42,9 @@ export class Snapshotter {
     readonly log: Log;
     readonly store: SnapshotStore;
     readonly wal: SnapshotLog;
+    /** Entries, and bytes of their commands, since the last snapshot below which none is taken. */
     readonly entriesMin: number;
+    readonly logBytesMin: number;
     /** Called when a snapshot begins: the applied state and where it stands. */
     readonly open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
     readonly onFailure: (error: Error) => void;
@@ -54,6 +54,7 @@ export class Snapshotter {
     this.#store = options.store;
     this.#wal = options.wal;
     this.#entriesMin = options.entriesMin;
+    this.#logBytesMin = options.logBytesMin;
     this.#open = options.open;
     this.#onFailure = options.onFailure;
   }
@@ -62,7 +63,7 @@ export class Snapshotter {
     this.#entriesSince += entries.length;
     for (const entry of entries) this.#bytesSince += entry.data.length;
     if (this.#running !== undefined || this.#isStopped || this.#entriesSince < this.#entriesMin) return;
-    if (this.#bytesSince < Math.max(LOG_BYTES_MIN, this.#lastSizeBytes / 2)) return;
+    if (this.#bytesSince < Math.max(this.#logBytesMin, this.#lastSizeBytes / 2)) return;
     // Not within apply: the entries of this batch are answered first.
     this.#running = new Promise<void>((resolve) => this.#clock.defer(resolve))
       .then(() => this.#take())

@@ -1,0 +1,107 @@
+import type { Clock } from "../../src/lib/clock.ts";
+import type { Fs } from "../../src/lib/fs.ts";
+import { silentLog } from "../../src/lib/log.ts";
+import { createPrng } from "../../src/lib/prng.ts";
+import { Lessor } from "../../src/server/lease/index.ts";
+import { openMemberStorage } from "../../src/server/member-storage.ts";
+import { Store } from "../../src/server/mvcc/index.ts";
+import { MemberNode } from "../../src/server/node/index.ts";
+import { type Command, StateMachine } from "../../src/server/state/index.ts";
+import { MemoryEngine } from "../../src/server/storage/index.ts";
+
+export const simIdentity = { clusterId: 0xc1n, memberId: 0x51n };
+
+/** The state machine of a member, with nothing around it. */
+export function createState(yieldTurn: () => Promise<void> = async () => {}): StateMachine {
+  const lessor = new Lessor();
+  return new StateMachine(new Store({ engine: new MemoryEngine(), leases: lessor, yieldTurn }), lessor);
+}
+
+export interface SimMember {
+  readonly node: MemberNode;
+  readonly state: StateMachine;
+  readonly failures: Error[];
+  close(): Promise<void>;
+}
+
+/** The production member over a simulated disk and clock: data directory, log, snapshots, raft, state. */
+export async function startMember(fs: Fs, clock: Clock, seed: number): Promise<SimMember> {
+  const state = createState(() => new Promise((resolve) => clock.defer(resolve)));
+  const failures: Error[] = [];
+  let node: MemberNode | undefined;
+  const storage = await openMemberStorage({
+    fs,
+    path: "/data",
+    fresh: simIdentity,
+    state,
+    clock,
+    log: silentLog,
+    segmentBytes: 16_384,
+    onSync: () => {},
+    onFailure: (failure) => node?.fail(failure),
+  });
+  const { opened, identity, snapshots } = storage;
+  node = new MemberNode({
+    ...identity,
+    name: "sim",
+    clientUrls: ["http://127.0.0.1:2379"],
+    peerUrls: ["http://127.0.0.1:2380"],
+    clock,
+    log: silentLog,
+    prng: createPrng(seed),
+    state,
+    watchHub: {
+      openStream: () => {
+        throw new Error("nobody watches here");
+      },
+    },
+    wal: opened.wal,
+    snapshots,
+    recovered: { hardState: opened.hardState, entries: opened.entries, snapshot: opened.snapshotMark },
+    heartbeatMs: 100,
+    electionMs: 1000,
+    requestSizeBytesMax: 1_572_864,
+    quotaBytes: Number.MAX_SAFE_INTEGER,
+    snapshotEntriesMin: 50,
+    snapshotLogBytesMin: 4_000,
+    slowApplyMs: 1_000,
+    onFatal: (error) => failures.push(error),
+  });
+  const running = node;
+  await running.start();
+  return {
+    node: running,
+    state,
+    failures,
+    async close() {
+      await running.stop();
+      await storage.close();
+    },
+  };
+}
+
+/** Everything that the log determines, in short: equal digests, equal states. */
+export async function digestOf(state: StateMachine): Promise<string> {
+  const { store, lessor, alarms } = state;
+  const { hash } = await store.hashKv(0);
+  const leases = [...lessor.snapshot().leases].map(
+    (lease) => `${lease.id}:${lease.deadlineMs}:${[...(lessor.keysOf(lease.id) ?? [])].sort()}`,
+  );
+  return [
+    store.currentRevision,
+    store.compactRevision,
+    hash,
+    lessor.leaseTimeMs,
+    leases.join(" "),
+    alarms.list().length,
+  ].join("|");
+}
+
+/** Applies a command as a member would, refusals included. */
+export function applyTo(state: StateMachine, command: Command): void {
+  try {
+    state.apply(command);
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "RequestError")) throw error;
+  }
+}
