@@ -71,7 +71,7 @@ export class HttpEndpoint {
             },
             ordered,
           );
-    this.#server.setTimeout(limits.httpSocketIdleTimeoutMs);
+    this.#server.timeout = limits.httpSocketIdleTimeoutMs;
     this.#server.on("checkContinue", (req, res) => {
       if (declaredLength(req) <= bodyBytesMax) res.writeContinue();
       ordered(req, res);
