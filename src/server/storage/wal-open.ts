@@ -1,4 +1,5 @@
 import { assert } from "../../lib/assert.ts";
+import { StorageFailure } from "../../lib/errors.ts";
 import { writeFully } from "../../lib/file-operations.ts";
 import type { FsFile } from "../../lib/fs.ts";
 import { secretUint32 } from "../../lib/secret.ts";
@@ -10,6 +11,7 @@ import { walFailure } from "./wal-failure.ts";
 import { encodeMarker, frameType } from "./wal-frame.ts";
 import { sectorBytes } from "./wal-layout.ts";
 import { type RecoveredLog, recoverLog, zeroTorn } from "./wal-recovery.ts";
+import { parseSegmentName } from "./wal-segment.ts";
 import type { WalOptions } from "./wal-types.ts";
 
 /** The log as it was found. */
@@ -37,6 +39,10 @@ export async function createWal(options: WalOptions, salt = secretUint32()): Pro
   const preparer = new SegmentPreparer(options.fs, options.log, options.directory, identity.segmentBytes);
   const start = { sequence: 0, firstIndex: 1, frameSequence: 1, chain: 0, hardState: emptyHardState };
   try {
+    const names = await options.fs.readDirectory(options.directory);
+    if (names.some((name) => parseSegmentName(name) !== undefined)) {
+      throw new StorageFailure(`${options.directory} already holds a log`, "Start with another --data-dir.");
+    }
     const segment = await createSegment(identity, preparer, start, 0);
     await segment.file.close();
   } catch (error) {

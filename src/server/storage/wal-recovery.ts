@@ -65,7 +65,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   for (const name of names) {
     const path = join(options.directory, name.name);
     const isLast = name === names.at(-1);
-    const bytes = await readSegment(options.fs, path);
+    const bytes = await reading(path, readWhole(options.fs, path));
     const header = decodeHeader(bytes, path);
     checkIdentity(header, name, bytes.length, path, options);
     if (previous !== undefined) checkContinues(header, previous.header, previous.scan, path);
@@ -102,10 +102,10 @@ export async function zeroTorn(file: FsFile, scan: SegmentScan): Promise<void> {
 
 async function listSegments({ fs, directory, log }: RecoveryOptions): Promise<SegmentName[]> {
   const names: SegmentName[] = [];
-  for (const name of await fs.readDirectory(directory)) {
+  for (const name of await reading(directory, fs.readDirectory(directory))) {
     const segment = parseSegmentName(name);
     if (segment !== undefined) names.push(segment);
-    else if (name.endsWith(".tmp")) await fs.unlink(join(directory, name));
+    else if (name.endsWith(".tmp")) await reading(directory, fs.unlink(join(directory, name)));
     else log.warn("a file that does not belong in the log directory is left alone", { directory, name });
   }
   names.sort((left, right) => left.sequence - right.sequence);
@@ -120,9 +120,9 @@ async function listSegments({ fs, directory, log }: RecoveryOptions): Promise<Se
   return names;
 }
 
-async function readSegment(fs: Fs, path: string): Promise<Buffer> {
+async function reading<T>(path: string, work: Promise<T>): Promise<T> {
   try {
-    return await readWhole(fs, path);
+    return await work;
   } catch (error) {
     throw new StorageFailure(
       `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { DirectoryLocked, errorCode, NodeFs } from "../../../src/lib/fs.ts";
+import { encodeLockOwner } from "../../../src/lib/lock-owner.ts";
+
+describe("A lock of the real file system", () => {
+  const fs = new NodeFs();
+  let directory: string;
+  let path: string;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "metastore-lock-"));
+    path = join(directory, "lock");
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it("is refused while another process holds it, and free at once after kill -9", async function () {
+    this.timeout(30_000);
+    const source = pathToFileURL(join(import.meta.dirname, "../../../src/lib/fs.ts")).href;
+    const program = `
+      const { NodeFs } = await import(${JSON.stringify(source)});
+      await new NodeFs().lock(${JSON.stringify(path)});
+      console.log("locked");
+      setInterval(() => undefined, 1000);`;
+    const holder = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(holder.stdout, "data");
+    await assert.rejects(
+      fs.lock(path),
+      (error) => error instanceof DirectoryLocked && error.pid === holder.pid,
+    );
+    const exited = once(holder, "exit");
+    holder.kill("SIGKILL");
+    await exited;
+    const lock = await fs.lock(path);
+    await lock.release();
+    assert.deepEqual(readdirSync(directory), []);
+  });
+
+  it("is taken over from a process of another start, another boot, or none, and from an unreadable record", async () => {
+    const records = [
+      encodeLockOwner({ pid: process.pid, bootId: "", startTicks: 1 }),
+      encodeLockOwner({ pid: process.pid, bootId: "another boot", startTicks: 0 }),
+      encodeLockOwner({ pid: 2 ** 30, bootId: "", startTicks: 0 }),
+      "half a rec",
+    ];
+    for (const record of process.platform === "linux" ? records : records.slice(2)) {
+      writeFileSync(path, record);
+      const lock = await fs.lock(path);
+      assert.equal(JSON.parse(readFileSync(path, "utf8")).pid, process.pid);
+      await lock.release();
+    }
+  });
+
+  it("goes to one of many that start at once", async () => {
+    writeFileSync(path, encodeLockOwner({ pid: 2 ** 30, bootId: "", startTicks: 0 }));
+    const attempts = await Promise.allSettled(Array.from({ length: 10 }, () => fs.lock(path)));
+    assert.equal(attempts.filter(({ status }) => status === "fulfilled").length, 1);
+    assert.deepEqual(readdirSync(directory), ["lock"]);
+  });
+
+  it("leaves a lock alone that another has taken meanwhile", async () => {
+    const lock = await fs.lock(path);
+    writeFileSync(path, "another's");
+    await lock.release();
+    assert.equal(readFileSync(path, "utf8"), "another's");
+  });
+
+  it("cannot be taken where there is no directory", async () => {
+    await assert.rejects(fs.lock(join(directory, "none", "lock")), (error) => errorCode(error) === "ENOENT");
+    assert.equal(errorCode("text"), undefined);
+    assert.equal(errorCode(new Error("plain")), undefined);
+  });
+});
