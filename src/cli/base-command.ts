@@ -71,7 +71,7 @@ export abstract class BaseCommand extends Command {
         if (error.code === "EPIPE") resolve();
         else reject(new CommandError("OUTPUT", exitCode.runtime, `cannot write to stdout: ${error.message}`));
       });
-      watchForReaderGone(1, isOver, resolve);
+      watchForReaderGone(isOver, resolve);
     });
   }
 

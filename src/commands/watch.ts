@@ -64,6 +64,8 @@ export default class Watch extends ConnectedCommand {
     const target = toTarget(connected.library, args.key, args.rangeEnd, flags);
     const printer = new WatchPrinter(out, flags.control);
     const startRevision = flags.initial ? await printInitial(connected, target, printer, only) : flags.rev;
+    const untilRevision = flags["until-rev"];
+    if (isBeyond(startRevision, untilRevision)) return;
     const watcher = connected.client.watch(target, {
       previous: flags.prev,
       progressNotify: flags.control,
@@ -72,11 +74,18 @@ export default class Watch extends ConnectedCommand {
     });
     reportConnection(out, printer, watcher);
     const revision = await accepted(watcher, connected);
-    out.remark(`watching from revision ${startRevision ?? revision + 1} on; Ctrl-C ends it`);
-    await (flags["until-rev"] === undefined
+    const firstRevision = startRevision ?? revision + 1;
+    if (isBeyond(firstRevision, untilRevision)) return;
+    out.remark(`watching from revision ${firstRevision} on; Ctrl-C ends it`);
+    await (untilRevision === undefined
       ? printEvents(printer, watcher, flags.once)
-      : printUntil(printer, watcher, flags["until-rev"], flags.once));
+      : printUntil(printer, watcher, untilRevision, flags.once));
   }
+}
+
+/** Whether a watch from `first` on has nothing to print up to `until`. */
+function isBeyond(first: number | undefined, until: number | undefined): boolean {
+  return first !== undefined && until !== undefined && first > until;
 }
 
 function toOnly(text: string): WatchOptions["only"] {
