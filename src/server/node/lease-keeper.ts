@@ -10,6 +10,8 @@ import type { ServerNode } from "./types.ts";
 const EXPIRY_SCAN_MS = 500;
 const TICK_MS = 1_000;
 const REVOKES_IN_FLIGHT_MAX = 16;
+/** An id is 15 bits of the member's id and 48 bits of count (etcd, request ids). */
+const ID_COUNT_MASK = (1n << 48n) - 1n;
 
 /**
  * The leader's hand on the leases: it turns due deadlines into leaseRevoke commands, keeps the replicated lease
@@ -24,7 +26,7 @@ export class LeaseKeeper {
   readonly #minTtlSeconds: number;
   readonly #timeoutMs: number;
   #timers: Timer[] = [];
-  #idCounter = 0;
+  #idCount: bigint;
   #revokesInFlight = 0;
   #dueWaiting: bigint[] = [];
   #isTicking = false;
@@ -51,6 +53,7 @@ export class LeaseKeeper {
     this.#log = options.log;
     this.#propose = options.propose;
     this.#idPrefix = (options.memberId & 0x7fffn) << 48n;
+    this.#idCount = (BigInt(Math.floor(options.clock.wallMs())) << 8n) & ID_COUNT_MASK;
     this.#minTtlSeconds = options.minTtlSeconds;
     this.#timeoutMs = options.timeoutMs;
   }
@@ -132,13 +135,12 @@ export class LeaseKeeper {
     waiting.resolve();
   }
 
-  /** Positive, unique on this member for as long as its clock does not step back; never one that is in use. */
+  /** Positive and never one that is in use. The count starts at the time, so a later run goes on above this one. */
   #nextId(): bigint {
     for (;;) {
-      this.#idCounter = (this.#idCounter + 1) & 0xff;
-      const time = BigInt(Math.floor(this.#clock.wallMs()) % 2 ** 40);
-      const id = this.#idPrefix | (time << 8n) | BigInt(this.#idCounter);
-      if (!this.#lessor.has(id)) return id;
+      this.#idCount = (this.#idCount + 1n) & ID_COUNT_MASK;
+      const id = this.#idPrefix | this.#idCount;
+      if (id !== 0n && !this.#lessor.has(id)) return id;
     }
   }
 

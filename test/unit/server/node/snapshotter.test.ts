@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { StorageFailure } from "../../../../src/lib/errors.ts";
+import { silentLog } from "../../../../src/lib/log.ts";
+import { Snapshotter } from "../../../../src/server/node/snapshotter.ts";
+import {
+  type Entry,
+  emptyConfState,
+  entryType,
+  type SnapshotMetadata,
+} from "../../../../src/server/raft/index.ts";
+import { SimClock } from "../../../sim/clock.ts";
+
+function entries(count: number, bytes: number): Entry[] {
+  return Array.from({ length: count }, (_, i) => ({
+    term: 1,
+    index: i + 1,
+    type: entryType.normal,
+    data: new Uint8Array(bytes),
+  }));
+}
+
+function setUp(options: { writeFails?: boolean } = {}) {
+  const clock = new SimClock();
+  const events: string[] = [];
+  const failures: Error[] = [];
+  const metadata: SnapshotMetadata = { index: 42, term: 3, confState: emptyConfState };
+  const snapshotter = new Snapshotter({
+    clock,
+    log: silentLog,
+    entriesMin: 10,
+    logBytesMin: 1_000,
+    store: {
+      async write({ index }, chunks) {
+        if (options.writeFails) throw new StorageFailure("disk full", "free space");
+        events.push(`write ${index} ${[...chunks].length}`);
+        return 10_000;
+      },
+      async removeBefore(index) {
+        events.push(`remove before ${index}`);
+      },
+    },
+    wal: {
+      async appendSnapshotMark({ index }) {
+        events.push(`mark ${index}`);
+      },
+      release(index) {
+        events.push(`release ${index}`);
+      },
+    },
+    open: () => ({
+      metadata,
+      state: { chunks: [Buffer.from("a"), Buffer.from("b")], close: () => events.push("close") },
+    }),
+    onFailure: (error) => failures.push(error),
+  });
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 10; i++) {
+      clock.runDeferred();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return { snapshotter, events, failures, settle };
+}
+
+describe("Snapshotter", () => {
+  it("makes the file durable, then its mark, before anything old goes", async () => {
+    const { snapshotter, events, settle } = setUp();
+    snapshotter.applied(entries(10, 100));
+    await settle();
+    assert.deepEqual(events, ["write 42 2", "close", "mark 42", "release 42", "remove before 42"]);
+  });
+
+  it("waits for enough entries and for enough bytes", async () => {
+    const { snapshotter, events, settle } = setUp();
+    snapshotter.applied(entries(9, 10_000));
+    await settle();
+    assert.deepEqual(events, []);
+    const other = setUp();
+    other.snapshotter.applied(entries(100, 9));
+    await other.settle();
+    assert.deepEqual(other.events, []);
+  });
+
+  it("lets more log gather the larger the state is", async () => {
+    const { snapshotter, events, settle } = setUp();
+    snapshotter.applied(entries(10, 100));
+    await settle();
+    snapshotter.applied(entries(10, 490));
+    await settle();
+    assert.equal(events.filter((event) => event.startsWith("write")).length, 1);
+    snapshotter.applied(entries(10, 20));
+    await settle();
+    assert.equal(events.filter((event) => event.startsWith("write")).length, 2);
+  });
+
+  it("reports a failed write, lets compaction go on and keeps the old files", async () => {
+    const { snapshotter, events, failures, settle } = setUp({ writeFails: true });
+    snapshotter.applied(entries(10, 100));
+    await settle();
+    assert.equal(failures[0]?.message, "disk full");
+    assert.deepEqual(events, ["close"]);
+  });
+
+  it("takes none after it was stopped", async () => {
+    const { snapshotter, events, settle } = setUp();
+    await snapshotter.stop();
+    snapshotter.applied(entries(10, 100));
+    await settle();
+    assert.deepEqual(events, []);
+  });
+});

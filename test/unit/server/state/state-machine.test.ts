@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { alarmAction, alarmType, type RequestOp } from "../../../../src/codec/index.ts";
+import { EMPTY, fromUtf8 } from "../../../../src/lib/bytes.ts";
+import { createPrng } from "../../../../src/lib/prng.ts";
+import { confChangeType } from "../../../../src/server/raft/index.ts";
+import { type Command, encodePeerUrls, type StateMachine } from "../../../../src/server/state/index.ts";
+import { randomCommands } from "../../../sim/commands.ts";
+import { applyTo, createState, digestOf } from "../../../sim/member.ts";
+
+function put(key: string, value = "v", lease = 0n): Command & { kind: "put" } {
+  return {
+    kind: "put",
+    request: {
+      key: fromUtf8(key),
+      value: fromUtf8(value),
+      lease,
+      prevKv: false,
+      ignoreValue: false,
+      ignoreLease: false,
+    },
+  };
+}
+
+function txn(...success: RequestOp[]): Command {
+  return { kind: "txn", request: { compare: [], success, failure: [] } };
+}
+
+function remove(key: string): Command & { kind: "deleteRange" } {
+  return { kind: "deleteRange", request: { key: fromUtf8(key), rangeEnd: EMPTY, prevKv: false } };
+}
+
+function raise(alarm: number): Command {
+  return { kind: "alarm", request: { action: alarmAction.activate, memberId: 1n, alarm } };
+}
+
+function grant(id: bigint, ttl = 10): Command {
+  return { kind: "leaseGrant", id, ttl, leaseTimeMs: 0 };
+}
+
+/** A copy made through a snapshot. */
+function copyOf(state: StateMachine): StateMachine {
+  const copy = createState();
+  const snapshot = state.openSnapshot();
+  const restore = copy.beginRestore();
+  for (const chunk of snapshot.chunks) restore.load(chunk);
+  restore.finish();
+  snapshot.close();
+  return copy;
+}
+
+describe("StateMachine", () => {
+  it("refuses what takes space while a NOSPACE alarm is active, and nothing else", () => {
+    const state = createState();
+    state.apply(grant(1n));
+    state.apply(put("a"));
+    state.apply(raise(alarmType.noSpace));
+    assert.throws(() => state.apply(put("b")), /database space exceeded/);
+    assert.throws(() => state.apply(grant(2n)), /database space exceeded/);
+    assert.throws(
+      () => state.apply(txn({ case: "put", request: put("b").request })),
+      /database space exceeded/,
+    );
+    state.apply(txn({ case: "deleteRange", request: remove("x").request }));
+    state.apply(remove("a"));
+    state.apply({ kind: "leaseRevoke", request: { id: 1n } });
+    state.apply({ kind: "compaction", request: { revision: 2, physical: false } });
+    state.apply({
+      kind: "alarm",
+      request: { action: alarmAction.deactivate, memberId: 1n, alarm: alarmType.noSpace },
+    });
+    state.apply(put("b"));
+  });
+
+  it("refuses every change while a CORRUPT alarm is active", () => {
+    const state = createState();
+    state.apply(grant(1n));
+    state.apply(put("a"));
+    state.apply(raise(alarmType.corrupt));
+    const changes: Command[] = [
+      put("b"),
+      remove("a"),
+      txn(),
+      { kind: "compaction", request: { revision: 2, physical: false } },
+      grant(2n),
+      { kind: "leaseRevoke", request: { id: 1n } },
+    ];
+    for (const change of changes) assert.throws(() => state.apply(change), /corrupt cluster/, change.kind);
+  });
+
+  it("deletes the keys of a revoked lease in one revision", () => {
+    const state = createState();
+    state.apply(grant(7n));
+    state.apply(put("b", "v", 7n));
+    state.apply(put("a", "v", 7n));
+    const answer = state.apply({ kind: "leaseRevoke", request: { id: 7n } }) as {
+      header: { revision: number };
+    };
+    assert.equal(answer.header.revision, 4);
+    assert.equal(state.store.stats().liveKeys, 0);
+    assert.throws(() => state.apply({ kind: "leaseRevoke", request: { id: 7n } }), /lease not found/);
+  });
+
+  it("keeps the members that the log names, with what they told of themselves", () => {
+    const state = createState();
+    const urls = ["http://a:2380", "http://b:2380"];
+    state.applyConfChange({ type: confChangeType.addNode, nodeId: 5n, context: encodePeerUrls(urls) });
+    state.apply({ kind: "memberAttributes", memberId: 5n, name: "n5", clientUrls: ["http://a:2379"] });
+    state.apply({ kind: "memberAttributes", memberId: 9n, name: "nobody", clientUrls: [] });
+    assert.deepEqual(state.membership.list(), [
+      { id: 5n, name: "n5", peerUrls: urls, clientUrls: ["http://a:2379"], isLearner: false },
+    ]);
+    state.applyConfChange({ type: confChangeType.updateNode, nodeId: 5n, context: encodePeerUrls([]) });
+    assert.deepEqual(state.membership.get(5n)?.peerUrls, []);
+    assert.equal(state.membership.get(5n)?.name, "n5");
+    state.applyConfChange({ type: confChangeType.removeNode, nodeId: 5n, context: new Uint8Array(0) });
+    assert.deepEqual(state.membership.list(), []);
+  });
+
+  it("is the same state after a snapshot and a restore, whatever it had been through", async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const state = createState();
+      state.applyConfChange({
+        type: confChangeType.addNode,
+        nodeId: 5n,
+        context: encodePeerUrls(["http://a"]),
+      });
+      const commands = randomCommands(createPrng(seed), 200);
+      for (const command of commands.slice(0, 150)) applyTo(state, command);
+      const copy = copyOf(state);
+      assert.equal(await digestOf(copy), await digestOf(state), `seed ${seed}`);
+      assert.deepEqual(copy.membership.list(), state.membership.list());
+      for (const command of commands.slice(150)) {
+        applyTo(state, command);
+        applyTo(copy, command);
+      }
+      assert.equal(await digestOf(copy), await digestOf(state), `seed ${seed}, after more commands`);
+    }
+  });
+
+  it("does not change a snapshot that is being read, by writes or by compaction", async () => {
+    const state = createState(() => new Promise((resolve) => setImmediate(resolve)));
+    for (let i = 0; i < 10; i++) state.apply(put("k", `${i}`.padEnd(200_000)));
+    const before = await digestOf(state);
+    const snapshot = state.openSnapshot();
+    const copy = createState();
+    const restore = copy.beginRestore();
+    for (const chunk of snapshot.chunks) {
+      restore.load(chunk);
+      state.apply(put("k", "new"));
+      if (state.store.compactRevision < 0) {
+        state.apply({
+          kind: "compaction",
+          request: { revision: state.store.currentRevision, physical: false },
+        });
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    restore.finish();
+    snapshot.close();
+    assert.equal(await digestOf(copy), before);
+    await state.store.compactionFinished();
+    assert.ok(state.store.stats().records < 10);
+  });
+
+  it("writes many leases and many records into chunks of bounded size", () => {
+    const state = createState();
+    for (let i = 1; i <= 12_000; i++) state.apply(grant(BigInt(i)));
+    for (let i = 0; i < 3_000; i++) state.apply(put(`key${i}`, "x".repeat(300)));
+    const sizes = [...state.openSnapshot().chunks].map((chunk) => chunk.length);
+    assert.ok(sizes.length > 5);
+    assert.ok(Math.max(...sizes) < 400_000);
+    assert.equal(copyOf(state).lessor.size, 12_000);
+  });
+
+  it("refuses a snapshot without its meta data", () => {
+    const chunks = [
+      ...(() => {
+        const state = createState();
+        state.apply(put("a"));
+        return state;
+      })().openSnapshot().chunks,
+    ];
+    assert.throws(() => createState().beginRestore().load(chunks[1]!), /begins with its meta data/);
+    assert.throws(() => createState().beginRestore().finish(), /holds its meta data/);
+  });
+});
