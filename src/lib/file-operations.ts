@@ -69,12 +69,3 @@ export async function writeAtomically(fs: Fs, path: string, bytes: Uint8Array): 
   await fs.rename(draft, path);
   await fs.syncDirectory(dirname(path));
 }
-
-/** Creates the directory and those above it; the ones created here are durable. */
-export async function createDirectoryDurably(fs: Fs, path: string): Promise<void> {
-  if ((await fs.stat(path)) !== undefined) return;
-  const parent = dirname(path);
-  if (parent !== path) await createDirectoryDurably(fs, parent);
-  await fs.createDirectory(path);
-  await fs.syncDirectory(parent);
-}

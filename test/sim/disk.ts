@@ -13,8 +13,8 @@ import { createPrng, type Prng } from "../../src/lib/prng.ts";
 const SECTOR_BYTES = 512;
 
 /**
- * What happens at a crash to what no sync has made durable: "clean" keeps all of it (the process was killed),
- * "dropped" loses all of it, "torn" keeps some sectors or a first part of each write and some of the newest names.
+ * What happens at a crash to what no sync has made durable: "clean" keeps it as it is (the process was killed: what
+ * it wrote is there, but a later power loss may still take it), "dropped" loses all of it, "torn" keeps some sectors or a first part of each write and some of the newest names.
  */
 export type CrashMode = "clean" | "dropped" | "torn";
 
@@ -93,6 +93,7 @@ export class SimFs implements Fs {
   /** The disk after a crash (now, unless there was one), as the next process finds it. */
   reboot(mode: CrashMode, options: SimFsOptions): SimFs {
     this.crash();
+    if (mode === "clean") return new SimFs(options, copyOf(this.#root, new Map()) as DirectoryNode);
     return new SimFs(options, survivingDirectory(this.#root, mode, this.#prng));
   }
 
@@ -277,7 +278,7 @@ class SimFile implements FsFile {
 
   write(buffers: readonly Uint8Array[], position: number, done: (error: Error | undefined) => void): void {
     const bytes = Buffer.concat(buffers);
-    const written: Change = { at: position, bytes };
+    const written = { at: position, bytes };
     const put = (change: Change): void => {
       this.#check(this.#isWritable, "write");
       this.#node.content = applied(this.#node.content, change);
@@ -289,7 +290,7 @@ class SimFile implements FsFile {
     const finished = this.#fs.perform("write", this.#path, () => put(written), spoil);
     finished.then(
       () => {
-        if (this.#isDurable) this.#settle([written]);
+        if (this.#isDurable) this.#settleThrough(written);
         done(undefined);
       },
       (error: Error) => done(error),
@@ -336,6 +337,16 @@ class SimFile implements FsFile {
   async close(): Promise<void> {
     this.#check(true, "close");
     this.#isClosed = true;
+  }
+
+  /** Older writes to the same bytes become durable with it: the disk gets what the cache holds. */
+  #settleThrough(written: Extract<Change, { at: number }>): void {
+    const { pending } = this.#node;
+    const older = pending.slice(0, pending.indexOf(written));
+    const isOverwritten = (change: Change): boolean =>
+      "sizeBytes" in change ||
+      (change.at < written.at + written.bytes.length && written.at < change.at + change.bytes.length);
+    this.#settle([...older.filter(isOverwritten), written]);
   }
 
   #settle(changes: readonly Change[]): void {
@@ -385,10 +396,34 @@ function applied(content: Buffer, change: Change): Buffer {
   return target;
 }
 
-function survivingDirectory(node: DirectoryNode, mode: CrashMode, prng: Prng): DirectoryNode {
+/** The whole tree with what is durable of it and what is not; `copies` keeps one node under several names one. */
+function copyOf(node: Node, copies: Map<Node, Node>): Node {
+  const known = copies.get(node);
+  if (known !== undefined) return known;
+  if (node.kind === "file") {
+    const file: FileNode = {
+      ...node,
+      content: Buffer.from(node.content),
+      durable: Buffer.from(node.durable),
+    };
+    file.pending = [...node.pending];
+    copies.set(node, file);
+    return file;
+  }
+  const directory = directoryNode();
+  copies.set(node, directory);
+  const namesOf = (names: Iterable<readonly [string, Node | undefined]>): [string, Node | undefined][] =>
+    [...names].map(([name, child]) => [name, child && copyOf(child, copies)]);
+  applyNames(directory.entries, namesOf(node.entries));
+  applyNames(directory.durable, namesOf(node.durable));
+  directory.pending = node.pending.map(namesOf);
+  directory.mode = node.mode;
+  return directory;
+}
+
+function survivingDirectory(node: DirectoryNode, mode: "dropped" | "torn", prng: Prng): DirectoryNode {
   const names = new Map(node.durable);
-  const kept =
-    mode === "clean" ? node.pending.length : mode === "torn" ? prng.below(node.pending.length + 1) : 0;
+  const kept = mode === "torn" ? prng.below(node.pending.length + 1) : 0;
   for (const pending of node.pending.slice(0, kept)) applyNames(names, pending);
   const survivor = directoryNode();
   survivor.mode = node.mode;
@@ -401,8 +436,7 @@ function survivingDirectory(node: DirectoryNode, mode: CrashMode, prng: Prng): D
   return survivor;
 }
 
-function survivingFile(node: FileNode, mode: CrashMode, prng: Prng): FileNode {
-  if (mode === "clean") return fileNode(node.content);
+function survivingFile(node: FileNode, mode: "dropped" | "torn", prng: Prng): FileNode {
   let content: Buffer = Buffer.from(node.durable);
   if (mode === "torn") {
     for (const pending of node.pending) content = tornChange(content, pending, prng);

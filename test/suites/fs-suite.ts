@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import {
-  createDirectoryDurably,
   isZero,
   lastNonZero,
   readWhole,
@@ -150,8 +149,6 @@ export function fsSuite(
       await writeAtomically(fs, `${directory}/a`, Buffer.from("2"));
       assert.equal(await textOf(`${directory}/a`), "2");
       assert.deepEqual(await fs.readDirectory(directory), ["a"]);
-      await createDirectoryDurably(fs, `${directory}/x/y`);
-      assert.deepEqual(await fs.readDirectory(`${directory}/x`), ["y"]);
     });
 
     it("fills with zeros, and zeros are recognised", async () => {

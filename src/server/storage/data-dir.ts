@@ -1,8 +1,8 @@
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { assert } from "../../lib/assert.ts";
 import { crc32c } from "../../lib/crc32c.ts";
 import { StorageFailure, UsageError } from "../../lib/errors.ts";
-import { createDirectoryDurably, readWhole, writeAtomically } from "../../lib/file-operations.ts";
+import { readWhole, writeAtomically } from "../../lib/file-operations.ts";
 import { DirectoryLocked, errorCode, type Fs, type FsLock } from "../../lib/fs.ts";
 import type { Log } from "../../lib/log.ts";
 
@@ -46,7 +46,7 @@ export class DataDir {
    * process uses it or it is etcd's, StorageFailure when it is damaged or of a newer format.
    */
   static async open(fs: Fs, path: string, log: Log): Promise<DataDir> {
-    await guard(path, () => createDirectoryDurably(fs, resolve(path)));
+    await guard(path, () => fs.createDirectory(path));
     const lock = await takeLock(fs, path);
     try {
       const identity = await guard(path, () => inspect(fs, path, log));
@@ -74,6 +74,7 @@ export class DataDir {
     const draft = join(this.path, "member.tmp");
     await guard(this.path, async () => {
       const paths = pathsIn(draft);
+      await syncAncestors(this.#fs, resolve(this.path));
       await this.#fs.removeTree(draft);
       await this.#fs.createDirectory(paths.wal);
       await this.#fs.createDirectory(paths.snapshots);
@@ -95,6 +96,22 @@ export class DataDir {
 
 function pathsIn(member: string): MemberPaths {
   return { wal: join(member, "wal"), snapshots: join(member, "snap") };
+}
+
+/**
+ * Makes the directory's own name durable, and those above it: a process that was killed may have created them and
+ * left them in the cache only.
+ */
+async function syncAncestors(fs: Fs, path: string): Promise<void> {
+  const parent = dirname(path);
+  if (parent === path) return;
+  try {
+    await fs.syncDirectory(parent);
+  } catch (error) {
+    // What cannot even be opened was not changed by us: the directory was there before.
+    if (errorCode(error) !== "EACCES" && errorCode(error) !== "EPERM") throw error;
+  }
+  await syncAncestors(fs, parent);
 }
 
 async function takeLock(fs: Fs, path: string): Promise<FsLock> {
@@ -131,6 +148,8 @@ async function inspect(fs: Fs, path: string, log: Log): Promise<MemberIdentity |
       "The directory is not MetaStore's, or damaged. Restore it from a backup, or start with another --data-dir.",
     );
   }
+  // The process that created it may have been killed before it made the name durable.
+  await fs.syncDirectory(path);
   const identity = decodeMetadata((await readWhole(fs, metadataPath)).toString("utf8"), metadataPath);
   await fs.removeTree(`${metadataPath}.tmp`);
   if ((found.mode & 0o077) !== 0) {

@@ -50,6 +50,8 @@ describe("The data directory", () => {
         const { wal } = await openWal({ ...logWorld(survivor).options, directory: found.paths.wal });
         await wal.close();
         assert.deepEqual(await survivor.readDirectory(path), ["member"]);
+        const afterPowerLoss = await DataDir.open(survivor.reboot("dropped", { seed: 1 }), path, silentLog);
+        assert.deepEqual(afterPowerLoss.identity, identity, `crash at ${crashAt}, ${mode}`);
       }
     }
   });
