@@ -11,6 +11,8 @@ export type LoadOptions = Parameters<typeof run>[1];
  * here: text on stderr, or with `-o json` one object on stdout.
  */
 export async function main(argv: readonly string[], load: LoadOptions): Promise<number> {
+  // Nobody reads our remarks: no reason to fail, and nowhere to say so.
+  process.stderr.on("error", () => undefined);
   let code: number = exitCode.ok;
   try {
     await run([...argv], load);
