@@ -6,6 +6,7 @@ import type { Entry, HardState, SnapshotMetadata } from "../../../../src/server/
 import {
   dataFrameBytes,
   decodeFrameHeader,
+  encodeFrameHeader,
   encodeMarker,
   frameHeaderBytes,
   frameTrailerBytes,
@@ -245,6 +246,14 @@ describe("The decoders of the log", () => {
       }),
     );
     assert.ok(refused > 90);
+  });
+
+  it("refuse a frame that exceeds its segment, before they read it", () => {
+    const bytes = Buffer.alloc(header.sizeBytes);
+    encodeSegmentHeader(header).copy(bytes);
+    const forged = { type: frameType.data, bodyBytes: 0xffff_ff00, sequence: header.frameSequence, mask: 0 };
+    encodeFrameHeader(bytes, segmentHeaderBytes, forged, segmentSeed(bytes));
+    assert.throws(() => scanSegment(bytes, header, "segment", true, new Collected()), /exceeds the segment/);
   });
 
   it("refuse a frame out of its turn, and bytes behind the end of a segment", () => {

@@ -273,6 +273,36 @@ describe("The write-ahead log", () => {
     assert.equal(world.failures.length, 1);
   });
 
+  it("fails when the last statement at close cannot be written", async () => {
+    const first = await newLog();
+    await appended(first.wal, { entries: entries(1, 1) });
+    const fs = new SimFs({ seed: 3, failAt: { operation: first.fs.operations + 1, code: "EIO" } });
+    const { wal, failures } = await newLog(fs);
+    await appended(wal, { entries: entries(1, 1) });
+    await assert.rejects(wal.close(), StorageFailure);
+    assert.equal(failures.length, 1);
+    assert.deepEqual(plain((await reopened(fs.reboot("torn", { seed: 1 }))).entries), plain(entries(1, 1)));
+  });
+
+  it("fails when a released segment cannot be removed", async () => {
+    const fill = async (fs: SimFs) => {
+      const world = await newLog(fs);
+      for (let i = 1; i <= 30; i++)
+        await appended(world.wal, { entries: [entry(i, 1, Buffer.alloc(900, i))] });
+      await world.wal.appendSnapshotMark(metadata(30));
+      await settled();
+      return world;
+    };
+    const { fs } = await fill(new SimFs({ seed: 1 }));
+    const failing = new SimFs({ seed: 1, failAt: { operation: fs.operations + 2, code: "EIO" } });
+    const { wal, failures } = await fill(failing);
+    wal.release(30);
+    await settled();
+    assert.equal(failures.length, 1);
+    const found = await reopened(failing.reboot("dropped", { seed: 1 }));
+    assert.deepEqual(found.snapshotMark, metadata(30));
+  });
+
   it("says that there is no space", async () => {
     const first = await newLog();
     const fs = new SimFs({ seed: 3, failAt: { operation: first.fs.operations + 1, code: "ENOSPC" } });
