@@ -9,3 +9,6 @@ execFileSync(process.execPath, [`${root}/node_modules/typescript/bin/tsc`, "-p",
   cwd: root,
   stdio: "inherit",
 });
+
+const { writeManifest } = await import("../dist/cli/manifest.js");
+await writeManifest(root);

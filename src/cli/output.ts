@@ -1,3 +1,4 @@
+import { Chalk, type ChalkInstance } from "chalk";
 import type { JsonRecord } from "./record.ts";
 import { formatTable } from "./table.ts";
 
@@ -24,10 +25,12 @@ export class Output {
   readonly #stdout: OutputStream;
   readonly #stderr: OutputStream;
   readonly #options: OutputOptions;
+  readonly #chalk: ChalkInstance;
 
   constructor(options: OutputOptions, stdout: OutputStream, stderr: OutputStream) {
     this.format = options.format;
     this.#options = options;
+    this.#chalk = new Chalk({ level: options.isColored ? 1 : 0 });
     this.#stdout = stdout;
     this.#stderr = stderr;
   }
@@ -66,16 +69,13 @@ export class Output {
 
   /** A remark for the person at the terminal; absent from pipes and with --quiet. */
   remark(text: string): void {
-    if (this.isTerminal && !this.#options.isQuiet && !this.isJson) this.#stderr.write(`${this.#dim(text)}\n`);
+    if (this.isTerminal && !this.#options.isQuiet && !this.isJson)
+      this.#stderr.write(`${this.#chalk.dim(text)}\n`);
   }
 
   /** News on stderr; absent with --quiet. */
   notice(text: string): void {
     if (!this.#options.isQuiet) this.#stderr.write(`${text}\n`);
-  }
-
-  #dim(text: string): string {
-    return this.#options.isColored ? `\u001b[2m${text}\u001b[22m` : text;
   }
 }
 
