@@ -34,7 +34,6 @@ const SEGMENT_BYTES = 16 * 1024 * 1024;
 const SNAPSHOT_LOG_BYTES_MIN = 32 * 1024 * 1024;
 const STOP_GRACE_MS = 1_000;
 const COMPACTION_PAUSE_MS = 10;
-const SLOW_APPLY_MS = 100;
 
 /**
  * Starts one member: opens its data, replays its log, and listens once it can serve. Throws UsageError for what the
@@ -130,7 +129,7 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
       quotaBytes: config.quotaBytes,
       snapshotEntriesMin: config.snapshotCount,
       snapshotLogBytesMin: SNAPSHOT_LOG_BYTES_MIN,
-      slowApplyMs: SLOW_APPLY_MS,
+      slowApplyMs: config.slowApplyMs,
       onFatal,
     });
     const counters = node;

@@ -66,15 +66,6 @@ export class Consensus {
     this.#onFailure = options.onFailure;
   }
 
-  get raw(): RawNode {
-    return this.#raw;
-  }
-
-  /** The hard state to persist when there is nothing else to write: before a clean stop. */
-  get hardStateWaiting(): HardState | undefined {
-    return this.#hardStateWaiting;
-  }
-
   tick(): void {
     if (this.#isStopped) return;
     this.#raw.tick();

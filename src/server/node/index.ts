@@ -1,5 +1,5 @@
 /** The member's loop: proposals and reads in, raft and the log in the middle, applied state out. */
 export { type AutoCompactionPolicy, AutoCompactor } from "./auto-compactor.ts";
-export { MemberNode, type NodeOptions, type NodeStats } from "./node.ts";
+export { MemberNode, type NodeOptions } from "./node.ts";
 export type { SnapshotLog, SnapshotStore } from "./snapshotter.ts";
 export * from "./types.ts";

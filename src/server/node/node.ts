@@ -23,6 +23,7 @@ import {
   decodeCommand,
   encodeCommand,
   encodePeerUrls,
+  type ProposedCommand,
   type StateMachine,
 } from "../state/index.ts";
 import { Consensus, type LogWriter } from "./consensus.ts";
@@ -30,13 +31,12 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 import { Proposals } from "./proposals.ts";
 import { ReadQueue } from "./reads.ts";
 import { type SnapshotLog, type SnapshotStore, Snapshotter } from "./snapshotter.ts";
-import type { ApplyResults, ServerNode } from "./types.ts";
+import type { ApplyResults, NodeObserver, NodeStats, ServerNode } from "./types.ts";
 
 export interface NodeOptions {
   readonly memberId: bigint;
   readonly clusterId: bigint;
   readonly name: string;
-  readonly clientUrls: readonly string[];
   readonly peerUrls: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
@@ -61,22 +61,9 @@ export interface NodeOptions {
   readonly snapshotLogBytesMin: number;
   /** A failure that this member must not outlive: a bug, a broken disk. Called once. */
   readonly onFatal: (error: Error) => void;
-  /** An entry took long to apply (flag --warning-apply-duration). */
+  /** A command that takes longer to apply is counted and logged (flag --warning-apply-duration). */
   readonly slowApplyMs: number;
-}
-
-/** Totals for metrics. */
-export interface NodeStats {
-  readonly proposalsPending: number;
-  readonly proposalsFailed: number;
-  readonly readIndexesFailed: number;
-  readonly readIndexesSlow: number;
-  readonly leaderChanges: number;
-  readonly slowApplies: number;
-  readonly leasesGranted: number;
-  readonly leasesRenewed: number;
-  readonly leasesRevoked: number;
-  readonly leasesExpired: number;
+  readonly observer?: NodeObserver;
 }
 
 const APPLY_BYTES_MAX = 1_048_576;
@@ -183,6 +170,7 @@ export class MemberNode implements ServerNode {
         metadata: { index: this.#appliedIndex, term: this.#appliedTerm, confState: this.#raw.confState },
         state: state.openSnapshot(),
       }),
+      onSaved: (durationMs) => options.observer?.snapshotSaved(durationMs),
       onFailure: (error) => this.fail(error),
     });
     this.#consensus = new Consensus({
@@ -220,20 +208,28 @@ export class MemberNode implements ServerNode {
     return this.#state.store;
   }
 
-  /**
-   * Resolves once this member leads or follows a leader, and has told the others its name and client URLs. Rejects
-   * with the failure when there is one before that.
-   */
+  /** Resolves once this member leads or follows a leader and has applied what the log held. Rejects with its failure. */
   async start(): Promise<void> {
+    await this.#unlessFailed(this.#begin());
+  }
+
+  /** Tells the others, through the log, this member's name and where clients reach it. Rejects as start() does. */
+  async publish(clientUrls: readonly string[]): Promise<void> {
+    const { memberId, name } = this;
+    await this.#unlessFailed(this.propose({ kind: "memberAttributes", memberId, name, clientUrls }));
+  }
+
+  /** The failure that ended the member says more than the refusals that it led to. */
+  async #unlessFailed(work: Promise<void>): Promise<void> {
     try {
-      await this.#begin();
+      await work;
     } catch (error) {
       throw this.#failure ?? error;
     }
   }
 
   async #begin(): Promise<void> {
-    const { heartbeatMs, clientUrls, name, peerUrls, recovered } = this.#options;
+    const { heartbeatMs, peerUrls, recovered } = this.#options;
     if (recovered.snapshot === undefined && recovered.entries.length === 0) {
       this.#raw.bootstrap([
         { type: confChangeType.addNode, nodeId: this.memberId, context: encodePeerUrls(peerUrls) },
@@ -250,7 +246,6 @@ export class MemberNode implements ServerNode {
       await this.#nextTurn();
     }
     await this.readBarrier();
-    await this.propose({ kind: "memberAttributes", memberId: this.memberId, name, clientUrls });
   }
 
   /** Answers all that waits with "server stopped" and takes nothing more. The log is the caller's to close. */
@@ -329,8 +324,10 @@ export class MemberNode implements ServerNode {
   }
 
   /** The memory engine frees what compaction removes at once; what is left to wait for is that removal. */
-  defragment(): Promise<void> {
-    return this.#state.store.compactionFinished();
+  async defragment(): Promise<void> {
+    const startMs = this.#clock.nowMs();
+    await this.#state.store.compactionFinished();
+    this.#options.observer?.defragmented(this.#clock.nowMs() - startMs);
   }
 
   stats(): NodeStats {
@@ -349,35 +346,44 @@ export class MemberNode implements ServerNode {
   }
 
   #apply(entries: readonly Entry[]): void {
-    const startMs = this.#clock.nowMs();
-    this.#state.lessor.observe(startMs);
+    let nowMs = this.#clock.nowMs();
+    this.#state.lessor.observe(nowMs);
     for (const entry of entries) {
-      this.#applyEntry(entry);
+      nowMs = this.#applyEntry(entry, nowMs);
       this.#appliedIndex = entry.index;
       this.#appliedTerm = entry.term;
     }
     this.#reads.applied();
     this.#snapshotter.applied(entries);
-    const durationMs = this.#clock.nowMs() - startMs;
-    if (durationMs > this.#options.slowApplyMs) {
-      this.#slowApplies++;
-      this.#log.warn("apply request took too long", { entries: entries.length, tookMs: durationMs });
-    }
   }
 
-  #applyEntry(entry: Entry): void {
+  /** Begun at `startMs`; answers when it ended, which is when the next one begins. */
+  #applyEntry(entry: Entry, startMs: number): number {
     if (entry.type === entryType.confChange) {
       const change = decodeConfChange(entry.data);
       this.#raw.applyConfChange(change);
       this.#state.applyConfChange(change);
-      return;
+      return this.#clock.nowMs();
     }
     if (entry.data.length === 0) {
       // The first entry of a term: everything before it is applied, so its leader may count lease time.
       if (this.#raw.isLeader && entry.term === this.#raw.term) this.#leases.promote();
-      return;
+      return this.#clock.nowMs();
     }
-    const { id, command } = decodeCommand(entry.data);
+    const proposed = decodeCommand(entry.data);
+    const succeeded = this.#applyCommand(proposed);
+    const endMs = this.#clock.nowMs();
+    const { kind } = proposed.command;
+    this.#options.observer?.applied(kind, succeeded, endMs - startMs);
+    if (endMs - startMs > this.#options.slowApplyMs) {
+      this.#slowApplies++;
+      this.#log.warn("apply request took too long", { kind, index: entry.index, tookMs: endMs - startMs });
+    }
+    return endMs;
+  }
+
+  /** False: the state refused the command. */
+  #applyCommand({ id, command }: ProposedCommand): boolean {
     const isOurs = id.proposer === this.memberId && id.runId === this.#runId;
     let answer: unknown;
     try {
@@ -386,15 +392,17 @@ export class MemberNode implements ServerNode {
       // The same answer on every member is a result; anything else would let members diverge.
       if (!(error instanceof RequestError)) throw error;
       if (isOurs) this.#proposals.reject(id.sequence, error);
-      return;
+      return false;
     }
     if (command.kind === "leaseRevoke") {
       this.#leasesRevoked++;
       this.#leases.applied(command.request.id);
     } else if (command.kind === "leaseGrant") {
       this.#leasesGranted++;
+      this.#options.observer?.leaseGranted(command.ttl);
     }
     if (isOurs) this.#proposals.resolve(id.sequence, answer);
+    return true;
   }
 
   #leaderChanged(): void {

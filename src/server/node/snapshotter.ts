@@ -30,6 +30,7 @@ export class Snapshotter {
   readonly #entriesMin: number;
   readonly #logBytesMin: number;
   readonly #open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
+  readonly #onSaved: (durationMs: number) => void;
   readonly #onFailure: (error: Error) => void;
   #entriesSince = 0;
   #bytesSince = 0;
@@ -47,6 +48,8 @@ export class Snapshotter {
     readonly logBytesMin: number;
     /** Called when a snapshot begins: the applied state and where it stands. */
     readonly open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
+    /** A snapshot is durable, its mark too, and what is older is gone. */
+    readonly onSaved: (durationMs: number) => void;
     readonly onFailure: (error: Error) => void;
   }) {
     this.#clock = options.clock;
@@ -56,6 +59,7 @@ export class Snapshotter {
     this.#entriesMin = options.entriesMin;
     this.#logBytesMin = options.logBytesMin;
     this.#open = options.open;
+    this.#onSaved = options.onSaved;
     this.#onFailure = options.onFailure;
   }
 
@@ -93,10 +97,12 @@ export class Snapshotter {
     await this.#wal.appendSnapshotMark(metadata);
     this.#wal.release(metadata.index);
     await this.#store.removeBefore(metadata.index);
+    const durationMs = this.#clock.nowMs() - startMs;
+    this.#onSaved(durationMs);
     this.#log.info("saved snapshot", {
       index: metadata.index,
       sizeBytes: this.#lastSizeBytes,
-      tookMs: Math.round(this.#clock.nowMs() - startMs),
+      tookMs: Math.round(durationMs),
     });
   }
 }

@@ -67,3 +67,27 @@ export interface ServerNode {
   /** Gives reclaimable space back. The memory engine holds none after compaction: resolves when that is so. */
   defragment(): Promise<void>;
 }
+
+/** What a member reports as it happens, for metrics. Durations in milliseconds. */
+export interface NodeObserver {
+  /** One command of the log was applied or, `succeeded` false, refused by the state. */
+  applied(kind: Command["kind"], succeeded: boolean, durationMs: number): void;
+  leaseGranted(ttlSeconds: number): void;
+  /** One snapshot is durable and what it makes needless is gone. */
+  snapshotSaved(durationMs: number): void;
+  defragmented(durationMs: number): void;
+}
+
+/** Totals since the start of the process, and proposals waiting now: for metrics. */
+export interface NodeStats {
+  readonly proposalsPending: number;
+  readonly proposalsFailed: number;
+  readonly readIndexesFailed: number;
+  readonly readIndexesSlow: number;
+  readonly leaderChanges: number;
+  readonly slowApplies: number;
+  readonly leasesGranted: number;
+  readonly leasesRenewed: number;
+  readonly leasesRevoked: number;
+  readonly leasesExpired: number;
+}

@@ -51,6 +51,7 @@ function setUp(options: { writeFails?: boolean } = {}) {
       metadata,
       state: { chunks: [Buffer.from("a"), Buffer.from("b")], close: () => events.push("close") },
     }),
+    onSaved: (durationMs) => events.push(`saved after ${durationMs} ms`),
     onFailure: (error) => failures.push(error),
   });
   const settle = async (): Promise<void> => {
@@ -67,7 +68,8 @@ describe("Snapshotter", () => {
     const { snapshotter, events, settle } = setUp();
     snapshotter.applied(entries(10, 100));
     await settle();
-    assert.deepEqual(events, ["write 42 2", "close", "mark 42", "release 42", "remove before 42"]);
+    const order = ["write 42 2", "close", "mark 42", "release 42", "remove before 42", "saved after 0 ms"];
+    assert.deepEqual(events, order);
   });
 
   it("waits for enough entries and for enough bytes", async () => {
