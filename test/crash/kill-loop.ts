@@ -34,6 +34,8 @@ interface Totals {
   killedEarly: number;
   failedRestarts: number;
   readonly readyMs: number[];
+  /** CPU time the server used until it was ready: what is left of readyMs when the machine is busy with other things. */
+  readonly readyCpuMs: number[];
 }
 
 async function main(): Promise<number> {
@@ -57,7 +59,7 @@ async function main(): Promise<number> {
       preloadKey(index * share + (pick % share)),
     );
   });
-  const totals: Totals = { kills: 0, killedEarly: 0, failedRestarts: 0, readyMs: [] };
+  const totals: Totals = { kills: 0, killedEarly: 0, failedRestarts: 0, readyMs: [], readyCpuMs: [] };
   try {
     await preload(server, ledger, Math.max(keyCount, writerCount));
     console.log(`preloaded ${keyCount} keys, revision ${ledger.revisionSeen}`);
@@ -129,6 +131,7 @@ async function restart(server: ServerProcess, prng: Prng, totals: Totals, kills:
     server.spawn();
   }
   totals.readyMs.push(await server.ready(120_000));
+  totals.readyCpuMs.push(server.usage().cpuMs);
 }
 
 /** Compares the server with the ledger; answers the revision up to which all is checked, and compacts there. */
@@ -193,13 +196,16 @@ function history(client: RawClient, first: number, last: number): Promise<WireEv
 }
 
 function report(totals: Totals, ledger: Ledger, revision: number): void {
-  const sorted = [...totals.readyMs].sort((a, b) => a - b);
-  const at = (part: number): string => (sorted[Math.floor(part * (sorted.length - 1))] ?? 0).toFixed(0);
+  const spread = (figures: readonly number[]): string => {
+    const sorted = [...figures].sort((a, b) => a - b);
+    const at = (part: number): string => (sorted[Math.floor(part * (sorted.length - 1))] ?? 0).toFixed(0);
+    return `p50 ${at(0.5)} p99 ${at(0.99)} max ${at(1)}`;
+  };
   console.log(
     `kills ${totals.kills} (${totals.killedEarly} while starting), acknowledged ${ledger.acknowledgedCount}, ` +
       `unsure ${ledger.unsureCount} of which applied ${ledger.unsureAppliedCount}, keys ${ledger.keyCount}, ` +
       `revision ${revision}, restarts with violations ${totals.failedRestarts}, ` +
-      `ready ms p50 ${at(0.5)} p99 ${at(0.99)} max ${at(1)}`,
+      `ready ms ${spread(totals.readyMs)}, CPU ms until then ${spread(totals.readyCpuMs)}`,
   );
 }
 
