@@ -5,7 +5,7 @@ import { createPrng } from "../../src/lib/prng.ts";
 import { Lessor } from "../../src/server/lease/index.ts";
 import { openMemberStorage } from "../../src/server/member-storage.ts";
 import { Store } from "../../src/server/mvcc/index.ts";
-import { MemberNode } from "../../src/server/node/index.ts";
+import { MemberNode, type NodeObserver, type NodeOptions } from "../../src/server/node/index.ts";
 import { type Command, StateMachine } from "../../src/server/state/index.ts";
 import { MemoryEngine } from "../../src/server/storage/index.ts";
 
@@ -24,8 +24,17 @@ export interface SimMember {
   close(): Promise<void>;
 }
 
-/** The production member over a simulated disk and clock: data directory, log, snapshots, raft, state. */
-export async function startMember(fs: Fs, clock: Clock, seed: number): Promise<SimMember> {
+/**
+ * The production member over a simulated disk and clock: data directory, log, snapshots, raft, state. `changed`
+ * takes the place of what the simulator would choose.
+ */
+export async function startMember(
+  fs: Fs,
+  clock: Clock,
+  seed: number,
+  observer?: NodeObserver,
+  changed: Partial<NodeOptions> = {},
+): Promise<SimMember> {
   const state = createState(() => new Promise((resolve) => clock.defer(resolve)));
   const failures: Error[] = [];
   let node: MemberNode | undefined;
@@ -33,6 +42,7 @@ export async function startMember(fs: Fs, clock: Clock, seed: number): Promise<S
     fs,
     path: "/data",
     fresh: simIdentity,
+    clusterState: "new",
     state,
     clock,
     log: silentLog,
@@ -44,7 +54,6 @@ export async function startMember(fs: Fs, clock: Clock, seed: number): Promise<S
   node = new MemberNode({
     ...identity,
     name: "sim",
-    clientUrls: ["http://127.0.0.1:2379"],
     peerUrls: ["http://127.0.0.1:2380"],
     clock,
     log: silentLog,
@@ -65,10 +74,13 @@ export async function startMember(fs: Fs, clock: Clock, seed: number): Promise<S
     snapshotEntriesMin: 50,
     snapshotLogBytesMin: 4_000,
     slowApplyMs: 1_000,
+    ...(observer === undefined ? {} : { observer }),
     onFatal: (error) => failures.push(error),
+    ...changed,
   });
   const running = node;
   await running.start();
+  await running.publish(["http://127.0.0.1:2379"]);
   return {
     node: running,
     state,

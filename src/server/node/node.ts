@@ -101,7 +101,6 @@ export class MemberNode implements ServerNode {
   #leaderId = 0n;
   #failure: Error | undefined;
   #isStopped = false;
-  readonly #leaderListeners: (() => void)[] = [];
   #leaderChanges = 0;
   #slowApplies = 0;
   #leasesGranted = 0;
@@ -260,11 +259,6 @@ export class MemberNode implements ServerNode {
     await this.#snapshotter.stop();
   }
 
-  /** Calls `fn` after each change of leader. */
-  onLeaderChange(fn: () => void): void {
-    this.#leaderListeners.push(fn);
-  }
-
   propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]> {
     if (this.#isStopped || this.#failure !== undefined) return Promise.reject(new RequestError("stopped"));
     const sequence = this.#proposals.nextSequence();
@@ -412,7 +406,6 @@ export class MemberNode implements ServerNode {
     if (this.#leaderId !== 0n) this.#leaderChanges++;
     if (wasLeader) this.#leases.demote();
     this.#reads.leaderChanged();
-    for (const listener of this.#leaderListeners) listener();
   }
 
   #nextTurn(): Promise<void> {
