@@ -4,6 +4,8 @@ import { assert } from "./assert.ts";
 export const limits = {
   /** Largest encoded command (flag --max-request-bytes). */
   requestSizeBytesMax: 1_572_864,
+  /** The least that --max-request-bytes may be. */
+  requestSizeBytesMin: 1_024,
   /** What gRPC accepts beyond requestSizeBytesMax, so that the clearer error above it is the one seen. */
   grpcOverheadBytes: 524_288,
   /** Operations per list of a transaction (flag --max-txn-ops). */
@@ -38,8 +40,13 @@ export const limits = {
   connectionSilenceMsMax: 60_000,
   /** Keep-alive requests of one stream that wait for their answer before more are read. */
   keepAlivesInFlightPerStreamMax: 1_000,
-  /** Body of one plain HTTP request. */
-  httpBodyBytesMax: 1_572_864,
+  /** Versions of client libraries that the metrics tell apart, for unary calls and for streams each. */
+  clientVersionsMax: 32,
+  /**
+   * What the command of a plain HTTP write holds beyond the value and the key in each place: tags, lengths, the
+   * revisions of its conditions. A body may have what this and the keys leave of requestSizeBytesMax.
+   */
+  httpWriteOverheadBytes: 128,
   /** Keys in one plain HTTP listing, whatever limit is asked for. */
   httpListKeysMax: 1_000,
   /** Requests of one HTTP connection that were sent ahead of their answers. */
@@ -54,7 +61,10 @@ export const limits = {
   httpSocketIdleTimeoutMs: 120_000,
 } as const;
 
-assert(limits.httpBodyBytesMax <= limits.requestSizeBytesMax, "an HTTP body must fit in a command");
+assert(
+  limits.httpWriteOverheadBytes < limits.requestSizeBytesMin,
+  "every HTTP write has room for a key and a value",
+);
 assert(
   limits.requestSizeBytesMax < limits.proposalBytesInFlightMax,
   "one command must fit in the proposal window",

@@ -20,6 +20,8 @@ export interface Topology {
   readonly keyApiListener: ListenAddress | undefined;
   readonly metricsListeners: readonly ListenAddress[];
   readonly advertiseClientUrls: readonly string[];
+  /** False: advertiseClientUrls follow from the listeners, and a port 0 in them from what the system chooses. */
+  readonly isAdvertiseGiven: boolean;
   readonly peerListeners: readonly ListenAddress[];
   readonly advertisePeerUrls: readonly string[];
   /** Name to peer URLs; one member in this version. */
@@ -41,6 +43,7 @@ export function topologyOf(settings: Settings, warnings: string[]): Topology {
     keyApiListener: settings.isSet("port") ? parseHostPort(settings.raw("port"), localhost) : undefined,
     metricsListeners: parseListenUrls(settings.raw("listen-metrics-urls")),
     advertiseClientUrls: advertisedClientUrls(settings, clientListeners, warnings),
+    isAdvertiseGiven: settings.isSet("advertise-client-urls"),
     peerListeners: parseListenUrls(settings.raw("listen-peer-urls")),
     advertisePeerUrls,
     initialCluster,
@@ -147,14 +150,12 @@ function advertisedClientUrls(
 ): string[] {
   if (settings.isSet("advertise-client-urls"))
     return parseAdvertiseUrls(settings.raw("advertise-client-urls"));
-  const concrete = listeners.filter((address) => !isWildcard(address)).map(urlOf);
-  if (concrete.length > 0) return concrete;
+  if (listeners.some((address) => !isWildcard(address))) return clientUrlsOf(listeners);
   if (settings.isSet("grpc-addr")) {
-    const local = listeners.map(({ port, isTls }) => urlOf({ host: "localhost", port, isTls }));
     warnings.push(
-      `clients are told ${local.join(",")}; add --advertise-client-urls when some run on other computers`,
+      "clients are told that this member is on localhost; add --advertise-client-urls when some run on other computers",
     );
-    return local;
+    return clientUrlsOf(listeners);
   }
   throw new UsageError(
     "--advertise-client-urls is required when --listen-client-urls listens on all interfaces only",
@@ -162,7 +163,13 @@ function advertisedClientUrls(
   );
 }
 
-/** With port 0 this holds the 0; the server puts the real port in once it is bound. */
+/** The URLs of those listeners that a client could be told; when all are wildcards, as if they were on localhost. */
+export function clientUrlsOf(listeners: readonly ListenAddress[]): string[] {
+  const concrete = listeners.filter((address) => !isWildcard(address));
+  if (concrete.length > 0) return concrete.map(urlOf);
+  return listeners.map(({ port, isTls }) => urlOf({ host: "localhost", port, isTls }));
+}
+
 function urlOf({ host, port, isTls }: Omit<ListenAddress, "url">): string {
   return `${isTls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

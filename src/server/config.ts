@@ -92,7 +92,7 @@ export function loadConfig(input: ConfigInput): Config {
     ),
     txnOpsMax: settings.integer("max-txn-ops", { min: 1, max: 1_000_000 }),
     requestSizeBytesMax: settings.integer("max-request-bytes", {
-      min: 1_024,
+      min: limits.requestSizeBytesMin,
       max: limits.proposalBytesInFlightMax / 2,
     }),
     concurrentStreamsMax: settings.integer("max-concurrent-streams", { min: 1, max: 4_294_967_295 }),

@@ -29,6 +29,8 @@ export interface ServerAddresses {
 
 export interface Listeners {
   readonly addresses: ServerAddresses;
+  /** The ports in use, in the order of Config.clientListeners. */
+  readonly clientPorts: readonly number[];
   /** Takes nothing new, lets what runs end within `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -43,15 +45,15 @@ export async function openListeners(options: {
   readonly log: Log;
 }): Promise<Listeners> {
   const { node, config, metrics, clock, log } = options;
+  const requestBytesMax = config.requestSizeBytesMax;
   const tls = config.tls === undefined ? undefined : await readTls(options.fs, config.tls);
   const methods = createMethodTable(node, {
     electionTimeoutMs: config.electionTimeoutMs,
     clock,
     log,
-    requestBytesMax: config.requestSizeBytesMax,
+    requestBytesMax,
     txnOpsMax: config.txnOpsMax,
   });
-  const bodyBytesMax = Math.max(limits.httpBodyBytesMax, config.requestSizeBytesMax);
   const app = (surface: "client" | "keys" | "metrics", isTls: boolean) =>
     createHttpApp({
       node,
@@ -62,7 +64,7 @@ export async function openListeners(options: {
       corsOrigins: surface === "keys" ? config.keyApiCorsOrigins : config.corsOrigins,
       hostWhitelist: isTls ? ["*"] : config.hostWhitelist,
       ...(surface === "keys"
-        ? { keys: { operations: createKeyOperations(node, methods), bodyBytesMax } }
+        ? { keys: { operations: createKeyOperations(node, methods), requestBytesMax } }
         : {}),
       log,
     });
@@ -71,7 +73,7 @@ export async function openListeners(options: {
       listener: app(surface, at?.isTls ?? tls !== undefined),
       address: at === undefined ? undefined : { host: at.host, port: at.port },
       tls: at?.isTls ? tls : undefined,
-      bodyBytesMax,
+      bodyBytesMax: requestBytesMax - limits.httpWriteOverheadBytes,
       clock,
       log,
     });
@@ -86,7 +88,7 @@ export async function openListeners(options: {
   const transport: Transport = createGrpcTransport(methods, {
     ...first,
     alsoListen: rest,
-    messageBytesMax: config.requestSizeBytesMax + limits.grpcOverheadBytes,
+    messageBytesMax: requestBytesMax + limits.grpcOverheadBytes,
     headerBytesMax: limits.headerBytesMax,
     concurrentStreamsMax: config.concurrentStreamsMax,
     keepalive: config.keepalive,
@@ -125,6 +127,7 @@ export async function openListeners(options: {
       keys: bySurface("keys")[0],
       metrics: bySurface("metrics"),
     },
+    clientPorts: transport.ports,
     close,
   };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
-import type { StorageFailure } from "../lib/errors.ts";
+import { type StorageFailure, UsageError } from "../lib/errors.ts";
 import type { Fs } from "../lib/fs.ts";
 import type { Log } from "../lib/log.ts";
 import type { StateMachine } from "./state/index.ts";
@@ -24,12 +24,15 @@ export interface MemberStorage {
 /**
  * Opens the data directory, making it `fresh`'s when it is new, loads the newest snapshot into `state` and reads the
  * log behind it. On a restart the identity is the one on disk, whatever the flags say (as in etcd). Throws
- * UsageError or StorageFailure; the directory is unlocked again then.
+ * UsageError or StorageFailure; the directory is unlocked again then. A member that is to join a cluster does not
+ * start one of its own: without data it is refused before anything is made.
  */
 export async function openMemberStorage(options: {
   readonly fs: Fs;
   readonly path: string;
   readonly fresh: MemberIdentity;
+  /** Flag --initial-cluster-state: "existing" needs a directory that holds a member. */
+  readonly clusterState: "new" | "existing";
   readonly state: StateMachine;
   readonly clock: Clock;
   readonly log: Log;
@@ -39,6 +42,12 @@ export async function openMemberStorage(options: {
   readonly onFailure: (failure: StorageFailure) => void;
 }): Promise<MemberStorage> {
   const { fs, fresh, state, clock, log, segmentBytes, onSync, onFailure } = options;
+  if (options.clusterState === "existing" && !(await DataDir.holdsMember(fs, options.path))) {
+    throw new UsageError(
+      `--initial-cluster-state=existing, but ${options.path} holds no data of a member`,
+      "Name the --data-dir of the member, or leave the flag out to start a new cluster; joining one comes with a later version.",
+    );
+  }
   const directory = await DataDir.open(fs, options.path, log);
   try {
     const walOptions = (path: string, identity: MemberIdentity) => ({

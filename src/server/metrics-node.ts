@@ -1,31 +1,6 @@
 import type { MetricsRegistry, Pull } from "../lib/metrics.ts";
-import type { WatchMetrics } from "./mvcc/index.ts";
-import type { ServerNode } from "./node/index.ts";
-
-/** What the member counts: totals since the start of the process, and proposals waiting now (NodeStats). */
-export interface NodeCounters {
-  readonly proposalsPending: number;
-  readonly proposalsFailed: number;
-  readonly readIndexesFailed: number;
-  readonly readIndexesSlow: number;
-  readonly leaderChanges: number;
-  readonly slowApplies: number;
-  readonly leasesGranted: number;
-  readonly leasesRenewed: number;
-  readonly leasesRevoked: number;
-  readonly leasesExpired: number;
-}
-
-/** Operations executed by the store since the start of the process (etcd http.md section 5, semantics). */
-export interface OperationStats {
-  readonly ranges: number;
-  readonly puts: number;
-  readonly deletes: number;
-  /** Write or read transactions of more than one operation. */
-  readonly txns: number;
-  /** Bytes of keys and values of all puts. */
-  readonly putBytes: number;
-}
+import type { OperationCounts, WatchMetrics } from "./mvcc/index.ts";
+import type { NodeStats, ServerNode } from "./node/index.ts";
 
 /**
  * What the scrape asks. Each function returns numbers that are counted anyway, so the hot path pays nothing. The
@@ -33,9 +8,9 @@ export interface OperationStats {
  */
 export interface MetricsSources {
   readonly node: ServerNode;
-  readonly counters?: () => NodeCounters;
+  readonly counters?: () => NodeStats;
   readonly watch?: () => WatchMetrics;
-  readonly operations?: () => OperationStats;
+  readonly operations?: () => Pick<OperationCounts, "ranges" | "puts" | "deletes" | "txns" | "putBytes">;
 }
 
 export interface ReportedVersions {
@@ -189,7 +164,11 @@ function registerCounters(registry: MetricsRegistry, { counters, operations }: M
       "Changes of leader seen.",
       () => counters().leaderChanges,
     );
-    counter("etcd_server_slow_apply_total", "Applies that were slow.", () => counters().slowApplies);
+    counter(
+      "etcd_server_slow_apply_total",
+      "Commands that were slow to apply.",
+      () => counters().slowApplies,
+    );
     counter("etcd_debugging_lease_granted_total", "Leases granted.", () => counters().leasesGranted);
     counter("etcd_debugging_lease_renewed_total", "Renewals of leases.", () => counters().leasesRenewed);
     counter("etcd_debugging_lease_revoked_total", "Leases revoked.", () => counters().leasesRevoked);

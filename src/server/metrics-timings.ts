@@ -1,50 +1,32 @@
+import type { Clock } from "../lib/clock.ts";
 import { exponentialBuckets, type HistogramCell, type MetricsRegistry } from "../lib/metrics.ts";
-
-/** One write of the log made durable: what the WAL's onSync hook reports. */
-export interface WalSync {
-  readonly entries: number;
-  readonly bytes: number;
-  readonly durationMs: number;
-}
-
-/** Request names of etcd_server_apply_duration_seconds and etcd_server_request_duration_seconds. */
-export type AppliedOperation =
-  | "Put"
-  | "DeleteRange"
-  | "Txn"
-  | "Compaction"
-  | "LeaseGrant"
-  | "LeaseRevoke"
-  | "Alarm";
+import type { StoreObserver } from "./mvcc/index.ts";
+import type { NodeObserver } from "./node/index.ts";
+import type { WalSync } from "./storage/index.ts";
 
 /** The moments that the server reports as they happen; each costs about 200 ns. Durations in milliseconds. */
-export interface TimingHooks {
+export interface TimingHooks extends NodeObserver, StoreObserver {
   walSynced(sync: WalSync): void;
-  applied(operation: AppliedOperation, succeeded: boolean, durationMs: number): void;
-  /** One state snapshot encoded, and written and synced. */
-  snapshotSaved(marshalMs: number, totalMs: number): void;
-  snapshotFileSynced(durationMs: number): void;
-  /** One bite of background removal, and one whole compaction with the records it removed. */
-  compactionPaused(durationMs: number): void;
-  compactionFinished(durationMs: number, recordsRemoved: number, finishedAtSeconds: number): void;
-  hashed(durationMs: number): void;
-  defragmented(durationMs: number): void;
-  /** TTL of a granted lease, in seconds. */
-  leaseGranted(ttlSeconds: number): void;
 }
 
-const applyOperations: readonly AppliedOperation[] = [
-  "Put",
-  "DeleteRange",
-  "Txn",
-  "Compaction",
-  "LeaseGrant",
-  "LeaseRevoke",
-  "Alarm",
-];
+type CommandKind = Parameters<NodeObserver["applied"]>[0];
+
+/** Values of the label `op` of etcd_server_apply_duration_seconds; the lease clock's two are ours. */
+const operationNames: Readonly<Record<CommandKind, string>> = {
+  put: "Put",
+  deleteRange: "DeleteRange",
+  txn: "Txn",
+  compaction: "Compaction",
+  leaseGrant: "LeaseGrant",
+  leaseRevoke: "LeaseRevoke",
+  leaseTick: "LeaseTick",
+  leaseFloat: "LeaseFloat",
+  alarm: "Alarm",
+  memberAttributes: "ClusterMemberAttrSet",
+};
 
 /** Registers the histograms of disk, apply, compaction and leases with etcd's names and buckets. */
-export function registerTimings(registry: MetricsRegistry): TimingHooks {
+export function registerTimings(registry: MetricsRegistry, clock: Pick<Clock, "wallMs">): TimingHooks {
   const histogram = (
     name: string,
     help: string,
@@ -80,31 +62,17 @@ export function registerTimings(registry: MetricsRegistry): TimingHooks {
     buckets: exponentialBuckets(0.0001, 2, 20),
   });
   const applyCells = new Map(
-    applyOperations.map((op) => [
-      op,
+    Object.entries(operationNames).map(([kind, op]) => [
+      kind,
       {
         succeeded: apply.cell({ version: "v3", op, success: "true" }),
-        failed: apply.cell({ version: "v3", op, success: "false" }),
+        refused: apply.cell({ version: "v3", op, success: "false" }),
       },
     ]),
-  );
-  const snapMarshal = histogram(
-    "etcd_debugging_snap_save_marshalling_duration_seconds",
-    "Time to encode a state snapshot, in seconds.",
-    0.001,
-    2,
-    14,
   );
   const snapTotal = histogram(
     "etcd_debugging_snap_save_total_duration_seconds",
     "Time to save a state snapshot, in seconds.",
-    0.001,
-    2,
-    14,
-  );
-  const snapFsync = histogram(
-    "etcd_snap_fsync_duration_seconds",
-    "Time to sync a snapshot file, in seconds.",
     0.001,
     2,
     14,
@@ -166,20 +134,16 @@ export function registerTimings(registry: MetricsRegistry): TimingHooks {
       if (entries > 0) entriesPerSync.observe(entries);
       walBytes.value += bytes;
     },
-    applied(operation, succeeded, durationMs) {
-      const cells = applyCells.get(operation);
-      (succeeded ? cells?.succeeded : cells?.failed)?.observe(durationMs / 1e3);
+    applied(kind, succeeded, durationMs) {
+      const cells = applyCells.get(kind);
+      (succeeded ? cells?.succeeded : cells?.refused)?.observe(durationMs / 1e3);
     },
-    snapshotSaved(marshalMs, totalMs) {
-      snapMarshal.observe(marshalMs / 1e3);
-      snapTotal.observe(totalMs / 1e3);
-    },
-    snapshotFileSynced: (durationMs) => snapFsync.observe(durationMs / 1e3),
+    snapshotSaved: (durationMs) => snapTotal.observe(durationMs / 1e3),
     compactionPaused: (durationMs) => compactionPause.observe(durationMs),
-    compactionFinished(durationMs, recordsRemoved, finishedAtSeconds) {
+    compactionFinished(durationMs, recordsRemoved) {
       compactionTotal.observe(durationMs);
       compactionKeys.value += recordsRemoved;
-      compactionLast.value = finishedAtSeconds;
+      compactionLast.value = Math.floor(clock.wallMs() / 1e3);
     },
     hashed: (durationMs) => hashRevision.observe(durationMs / 1e3),
     defragmented: (durationMs) => defragment.observe(durationMs / 1e3),

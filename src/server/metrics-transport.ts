@@ -1,7 +1,8 @@
 import type { GrpcCode } from "../lib/errors.ts";
 import type { HistogramCell, Labels, MetricsRegistry, Sample } from "../lib/metrics.ts";
 import { exponentialBuckets } from "../lib/metrics.ts";
-import type { MethodHandler, TransportObserver } from "./api/index.ts";
+import type { CallContext, MethodHandler, TransportObserver } from "./api/index.ts";
+import { ClientVersionCounts } from "./client-version-counts.ts";
 
 /** One RPC that the server knows: its path ("/etcdserverpb.KV/Range") and how it streams. */
 export interface ObservedMethod {
@@ -37,6 +38,7 @@ interface MethodCounts {
   readonly handledLabels: readonly Labels[];
   readonly handled: number[];
   readonly seconds: HistogramCell | undefined;
+  readonly byVersion: ClientVersionCounts;
   started: number;
   received: number;
   sent: number;
@@ -64,6 +66,14 @@ export class TransportMetrics implements TransportObserver {
           buckets: exponentialBuckets(0.001, 2, 15),
         })
       : undefined;
+    const requests = registry.counter({
+      name: "etcd_server_client_requests_total",
+      help: "Calls of gRPC clients, by the version that their client library says it is.",
+      labelNames: ["type", "client_api_version"],
+    });
+    const ofVersion = (type: string) =>
+      new ClientVersionCounts((version) => requests.cell({ type, client_api_version: version }));
+    const byVersion = { unary: ofVersion("unary"), stream: ofVersion("stream") };
     for (const { path, kind } of methods) {
       const [, service = "", method = ""] = path.split("/");
       const labels = { grpc_type: grpcTypes[kind], grpc_service: service, grpc_method: method };
@@ -72,6 +82,7 @@ export class TransportMetrics implements TransportObserver {
         handledLabels: codeNames.map((name) => ({ ...labels, grpc_code: name })),
         handled: codeNames.map(() => 0),
         seconds: handling?.cell(labels),
+        byVersion: kind === "unary" ? byVersion.unary : byVersion.stream,
         started: 0,
         received: 0,
         sent: 0,
@@ -113,10 +124,14 @@ export class TransportMetrics implements TransportObserver {
     );
   }
 
-  started(path: string): void {
+  started(path: string, metadata: CallContext["metadata"]): void {
     const counts = this.#methods.get(path);
-    if (counts === undefined) this.#unknownStarted += 1;
-    else counts.started += 1;
+    if (counts === undefined) {
+      this.#unknownStarted += 1;
+      return;
+    }
+    counts.started += 1;
+    counts.byVersion.cell(metadata.get("client-api-version")).value += 1;
   }
 
   handled(path: string, code: GrpcCode, durationMs: number): void {

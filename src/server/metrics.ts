@@ -20,7 +20,8 @@ export interface ServerMetricsOptions {
  * All metrics of one member. Made first, because the WAL and the transport report into it; `attach` follows when
  * the node runs. Names are etcd's where they mean the same here; metastore_* are ours. Not exposed, because there
  * is nothing behind them: go_*, etcd_server_go_version, etcd_grpc_proxy_*, etcd_debugging_store_* (the v2 store),
- * etcd_disk_backend_commit_* (bbolt), etcd_network_peer_* (no peers yet), etcd_debugging_auth_revision.
+ * etcd_disk_backend_commit_* (bbolt), etcd_network_peer_* (no peers yet), etcd_debugging_auth_revision,
+ * etcd_debugging_snap_save_marshalling_* and etcd_snap_fsync_* (snapshots are encoded and synced piece by piece).
  */
 export class ServerMetrics implements MetricsPage {
   readonly timings: TimingHooks;
@@ -34,7 +35,7 @@ export class ServerMetrics implements MetricsPage {
 
   constructor({ clock, versions, methods, isExtensive }: ServerMetricsOptions) {
     this.#versions = versions;
-    this.timings = registerTimings(this.#registry);
+    this.timings = registerTimings(this.#registry, clock);
     this.transport = new TransportMetrics(this.#registry, methods, isExtensive);
     this.health = registerHealth(this.#registry);
     this.#registry.collectProcessMetrics();

@@ -6,6 +6,7 @@ import { createPrng } from "../lib/prng.ts";
 import { secretUint32 } from "../lib/secret.ts";
 import { CLUSTER_VERSION, ETCD_API_VERSION, PRODUCT_VERSION, rpcTable } from "./api/index.ts";
 import type { Config } from "./config.ts";
+import { clientUrlsOf } from "./config-topology.ts";
 import { clusterIdOf, memberIdOf } from "./identity.ts";
 import { Lessor } from "./lease/index.ts";
 import { type Listeners, openListeners, type ServerAddresses } from "./listeners.ts";
@@ -71,6 +72,7 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
     leases: lessor,
     yieldTurn: () => new Promise((resolve) => clock.defer(resolve)),
     pauseCompaction: () => new Promise((resolve) => clock.after(COMPACTION_PAUSE_MS, resolve)),
+    observed: { clock, observer: metrics.timings },
   });
   const state = new StateMachine(store, lessor);
 
@@ -82,11 +84,12 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
     fs,
     path: config.dataDir,
     fresh: { memberId, clusterId: clusterIdOf([memberId]) },
+    clusterState: config.initialClusterState,
     state,
     clock,
     log: log.forModule("storage"),
     segmentBytes: SEGMENT_BYTES,
-    onSync: (sync) => metrics.timings.walSynced(sync),
+    onSync: metrics.timings.walSynced,
     onFailure: (failure) => (node === undefined ? onFatal(failure) : node.fail(failure)),
   });
 
@@ -113,7 +116,6 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
     node = new MemberNode({
       ...identity,
       name: config.name,
-      clientUrls: config.advertiseClientUrls,
       peerUrls,
       clock,
       log: log.forModule("node"),
@@ -130,10 +132,16 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
       snapshotEntriesMin: config.snapshotCount,
       snapshotLogBytesMin: SNAPSHOT_LOG_BYTES_MIN,
       slowApplyMs: config.slowApplyMs,
+      observer: metrics.timings,
       onFatal,
     });
     const counters = node;
-    metrics.attach({ node, counters: () => counters.stats(), watch: () => watchHub.metrics() });
+    metrics.attach({
+      node,
+      counters: () => counters.stats(),
+      watch: () => watchHub.metrics(),
+      operations: () => store.operations,
+    });
     await node.start();
     log.info("opened the data directory", {
       path: config.dataDir,
@@ -143,6 +151,7 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
       tookMs: Math.round(clock.nowMs() - startedMs),
     });
     listeners = await openListeners({ node, config, metrics, fs, clock, log: log.forModule("api") });
+    await node.publish(advertisedUrls(config, listeners.clientPorts));
     const compactor =
       config.autoCompaction.kind === "off"
         ? undefined
@@ -189,6 +198,12 @@ async function close(
   await node?.stop();
   await storage.close();
   metrics.close();
+}
+
+/** Where clients are told to come: with the ports that the system chose, unless the operator named URLs. */
+function advertisedUrls(config: Config, clientPorts: readonly number[]): readonly string[] {
+  if (config.isAdvertiseGiven) return config.advertiseClientUrls;
+  return clientUrlsOf(config.clientListeners.map((at, i) => ({ ...at, port: clientPorts[i] ?? at.port })));
 }
 
 /** What the system says about an address becomes what the operator can do about it. */

@@ -108,7 +108,7 @@ export type TransportFactory = (methods: MethodTable, options: TransportOptions)
 
 /** Counts what crosses the transport, for etcd_network_client_grpc_* and grpc_server_* metrics. */
 export interface TransportObserver {
-  started(path: string): void;
+  started(path: string, metadata: CallContext["metadata"]): void;
   handled(path: string, code: GrpcCode, durationMs: number): void;
   received(path: string, bytes: number): void;
   sent(path: string, bytes: number): void;

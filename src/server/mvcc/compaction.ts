@@ -1,4 +1,5 @@
 import { assert } from "../../lib/assert.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { createDeferred, type Deferred } from "../../lib/deferred.ts";
 import type { Engine } from "../storage/index.ts";
 import { hashRecords } from "./hash.ts";
@@ -15,12 +16,23 @@ export interface CompactionHash {
   readonly revision: number;
 }
 
+/** What a compactor reports of its work, for metrics. Durations in milliseconds. */
+export interface CompactionObserver {
+  /** One bite of removal, which nothing else could interrupt. */
+  compactionPaused(durationMs: number): void;
+  /** One whole compaction, its hash and the rests between bites included, and how many records it removed. */
+  compactionFinished(durationMs: number, recordsRemoved: number): void;
+}
+
 export interface CompactorOptions {
   readonly engine: Engine;
   /** Ends this turn, between bites of hashing. */
   readonly yieldTurn: () => Promise<void>;
   /** The rest between bites of removal. */
   readonly pause: () => Promise<void>;
+  readonly observed?:
+    | { readonly clock: Pick<Clock, "nowMs">; readonly observer: CompactionObserver }
+    | undefined;
 }
 
 /**
@@ -115,7 +127,7 @@ export class Compactor {
   }
 
   async #compact(): Promise<void> {
-    const { engine, yieldTurn, pause } = this.#options;
+    const { engine, yieldTurn, pause, observed } = this.#options;
     const epoch = this.#epoch;
     // Never within the turn of the request: its answer does not wait for the first bite.
     await yieldTurn();
@@ -123,14 +135,25 @@ export class Compactor {
     await this.#waitForPins(revision);
     if (epoch !== this.#epoch) return;
 
+    const startMs = observed?.clock.nowMs() ?? 0;
     const compactRevision = this.#finishedRevision;
     const isWhole = this.#isHistoryWhole;
     let hash = 0;
     if (isWhole) {
       hash = await hashRecords(engine, { compactRevision, revision, keptTombstones: "recent" }, yieldTurn);
     }
-    while (epoch === this.#epoch && !engine.compactStep(revision, BITE_RECORDS)) await pause();
+    let removed = 0;
+    const bite = (): boolean => {
+      const biteStartMs = observed?.clock.nowMs() ?? 0;
+      const { records } = engine.stats();
+      const isFinished = engine.compactStep(revision, BITE_RECORDS);
+      removed += records - engine.stats().records;
+      observed?.observer.compactionPaused(observed.clock.nowMs() - biteStartMs);
+      return isFinished;
+    };
+    while (epoch === this.#epoch && !bite()) await pause();
     if (epoch !== this.#epoch) return;
+    observed?.observer.compactionFinished(observed.clock.nowMs() - startMs, removed);
 
     this.#finishedRevision = revision;
     this.#isHistoryWhole = true;

@@ -1,6 +1,7 @@
 /** Multi-version store: revisions, transactions, watch, compaction, hashes. */
 
-export type { CompactionHash } from "./compaction.ts";
+export type { CompactionHash, CompactionObserver } from "./compaction.ts";
+export type { OperationCounts } from "./operation-counts.ts";
 export * from "./quota-cost.ts";
 export { putRecord, toKeyValue, tombstoneRecord } from "./record.ts";
 export * from "./request-rules.ts";

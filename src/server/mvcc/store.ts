@@ -10,10 +10,12 @@ import type {
 } from "../../codec/index.ts";
 import { assert } from "../../lib/assert.ts";
 import { type ByteString, compare, OPEN_END } from "../../lib/bytes.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { RequestError } from "../../lib/errors.ts";
 import type { Engine, EngineStats, VersionedRecord } from "../storage/index.ts";
-import { type CompactionHash, Compactor } from "./compaction.ts";
+import { type CompactionHash, type CompactionObserver, Compactor } from "./compaction.ts";
 import { hashRecords } from "./hash.ts";
+import { OperationCounts } from "./operation-counts.ts";
 import { readRange } from "./range-read.ts";
 import { assertReadable, FIRST_REVISION, NEVER_COMPACTED } from "./revision.ts";
 import { assertRunnable, chooseTxn, runReadTxn, runTxn } from "./txn.ts";
@@ -21,6 +23,12 @@ import type { CommitListener, KvReader, KvWriter, LeaseDirectory } from "./types
 import { assertPuttable, WriteTransaction } from "./write-transaction.ts";
 
 const RESTORE_PAGE_KEYS = 1_000;
+
+/** What a store reports of its long work, for metrics. Durations in milliseconds. */
+export interface StoreObserver extends CompactionObserver {
+  /** One hash of the history was computed, the turns that others had between its bites included. */
+  hashed(durationMs: number): void;
+}
 
 export interface StoreOptions {
   /** Empty, and the store's own from now on. */
@@ -30,6 +38,8 @@ export interface StoreOptions {
   readonly yieldTurn: () => Promise<void>;
   /** The rest between bites of removal after a compaction; yieldTurn when left out. */
   readonly pauseCompaction?: () => Promise<void>;
+  /** Who is told of long work, and the clock that times it; nothing is decided by it. */
+  readonly observed?: { readonly clock: Pick<Clock, "nowMs">; readonly observer: StoreObserver };
 }
 
 /** The revisions of a store: what a snapshot has to say beside the records. */
@@ -53,7 +63,9 @@ export class Store implements KvReader, KvWriter {
   readonly #engine: Engine;
   readonly #leases: LeaseDirectory;
   readonly #yieldTurn: () => Promise<void>;
+  readonly #observed: StoreOptions["observed"];
   readonly #compactor: Compactor;
+  readonly #operations = new OperationCounts();
   readonly #commitListeners: CommitListener[] = [];
   #currentRevision = FIRST_REVISION;
   #compactRevision = NEVER_COMPACTED;
@@ -61,11 +73,12 @@ export class Store implements KvReader, KvWriter {
   #epoch = 0;
 
   constructor(options: StoreOptions) {
-    const { engine, leases, yieldTurn, pauseCompaction = yieldTurn } = options;
+    const { engine, leases, yieldTurn, pauseCompaction = yieldTurn, observed } = options;
     this.#engine = engine;
     this.#leases = leases;
     this.#yieldTurn = yieldTurn;
-    this.#compactor = new Compactor({ engine, yieldTurn, pause: pauseCompaction }, NEVER_COMPACTED);
+    this.#observed = observed;
+    this.#compactor = new Compactor({ engine, yieldTurn, pause: pauseCompaction, observed }, NEVER_COMPACTED);
   }
 
   get currentRevision(): number {
@@ -81,6 +94,11 @@ export class Store implements KvReader, KvWriter {
     return this.#compactor.hashes;
   }
 
+  /** Goes on counting while it is held. */
+  get operations(): Readonly<OperationCounts> {
+    return this.#operations;
+  }
+
   /** Calls `listener` after each revision from now on, in order of registration. */
   onCommit(listener: CommitListener): void {
     this.#commitListeners.push(listener);
@@ -92,12 +110,14 @@ export class Store implements KvReader, KvWriter {
 
   range(request: RangeRequest): RangeResponse {
     if (request.revision > 0) assertReadable(request.revision, this);
+    this.#operations.ranges++;
     return readRange(this.#engine, request, this.#currentRevision);
   }
 
   readTxn(request: TxnRequest): TxnResponse {
     const chosen = chooseTxn(request, this.#engine, this.#currentRevision);
     assertRunnable(chosen, this.#engine, this.#leases, this);
+    this.#operations.txn(chosen);
     return runReadTxn(chosen, this.#engine, this.#currentRevision);
   }
 
@@ -105,6 +125,7 @@ export class Store implements KvReader, KvWriter {
     assertPuttable(request, this.#engine, this.#leases);
     const writes = this.#begin();
     const response = writes.put(request);
+    this.#operations.put(request);
     this.#commit(writes);
     return response;
   }
@@ -112,6 +133,7 @@ export class Store implements KvReader, KvWriter {
   deleteRange(request: DeleteRangeRequest): DeleteRangeResponse {
     const writes = this.#begin();
     const response = writes.deleteRange(request);
+    this.#operations.deleteRange(request);
     this.#commit(writes);
     return response;
   }
@@ -121,6 +143,7 @@ export class Store implements KvReader, KvWriter {
     assertRunnable(chosen, this.#engine, this.#leases, this);
     const writes = this.#begin();
     const response = runTxn(chosen, writes);
+    this.#operations.txn(chosen);
     this.#commit(writes);
     return response;
   }
@@ -128,6 +151,7 @@ export class Store implements KvReader, KvWriter {
   deleteKeys(keys: readonly ByteString[]): boolean {
     const writes = this.#begin();
     for (const key of [...keys].sort(compare)) writes.deleteKey(key);
+    this.#operations.deleteKeys(keys);
     this.#commit(writes);
     return writes.records.length > 0;
   }
@@ -155,11 +179,14 @@ export class Store implements KvReader, KvWriter {
       const hashRevision = revision === 0 ? this.#currentRevision : revision;
       const compactRevision = this.#compactRevision;
       const unpin = this.#compactor.pin(compactRevision);
+      const startMs = this.#observed?.clock.nowMs() ?? 0;
       try {
         const scope = { compactRevision, revision: hashRevision, keptTombstones: "none" } as const;
         const hash = await hashRecords(this.#engine, scope, this.#yieldTurn);
         // Half of one state and half of another is no answer: begin again.
-        if (epoch === this.#epoch) return { hash, compactRevision, hashRevision };
+        if (epoch !== this.#epoch) continue;
+        this.#observed?.observer.hashed(this.#observed.clock.nowMs() - startMs);
+        return { hash, compactRevision, hashRevision };
       } finally {
         unpin();
       }

@@ -14,6 +14,8 @@ import { assertPuttable, type WriteTransaction } from "./write-transaction.ts";
  */
 export interface ChosenTxn {
   readonly succeeded: boolean;
+  /** Compares looked at until one failed, without those of nested transactions. */
+  readonly comparesDone: number;
   readonly operations: readonly ChosenOperation[];
 }
 
@@ -26,7 +28,8 @@ export function chooseTxn(request: TxnRequest, engine: Engine, revision: number)
 
 function choose(request: TxnRequest, engine: Engine, revision: number, depth: number): ChosenTxn {
   assert(depth <= limits.txnDepthMax, "a transaction nested too deep was refused by validation");
-  const succeeded = request.compare.every((condition) => holds(condition, engine, revision));
+  const failed = request.compare.findIndex((condition) => !holds(condition, engine, revision));
+  const succeeded = failed < 0;
   const operations: ChosenOperation[] = [];
   for (const operation of succeeded ? request.success : request.failure) {
     assert(operation.case !== undefined, "an empty operation was refused by validation");
@@ -36,7 +39,7 @@ function choose(request: TxnRequest, engine: Engine, revision: number, depth: nu
       operations.push(operation);
     }
   }
-  return { succeeded, operations };
+  return { succeeded, comparesDone: succeeded ? request.compare.length : failed + 1, operations };
 }
 
 /**

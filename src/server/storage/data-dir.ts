@@ -57,6 +57,11 @@ export class DataDir {
     }
   }
 
+  /** Whether a member's data is at `path`. Looks only: makes nothing, locks nothing. Throws StorageFailure. */
+  static async holdsMember(fs: Fs, path: string): Promise<boolean> {
+    return await guard(path, async () => (await fs.stat(join(path, "member"))) !== undefined);
+  }
+
   get identity(): MemberIdentity | undefined {
     return this.#identity;
   }

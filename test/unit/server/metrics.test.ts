@@ -102,7 +102,7 @@ describe("All metrics of a member", () => {
     metrics.health.checkRan("readyz", "linearizable_read", true);
     metrics.health.checkRan("readyz", "linearizable_read", false);
     metrics.timings.walSynced({ entries: 1, bytes: 1, durationMs: 1 });
-    metrics.transport.started("/etcdserverpb.KV/Put");
+    metrics.transport.started("/etcdserverpb.KV/Put", new Map());
     await metrics.render();
     const text = await metrics.render();
     for (const line of [

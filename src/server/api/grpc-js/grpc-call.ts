@@ -67,7 +67,7 @@ export abstract class GrpcCall extends ServerInterceptingCall implements CallCon
   }
 
   override start(): void {
-    this.options.observer?.started(this.path);
+    this.options.observer?.started(this.path, this.metadata);
     this.base.start(this);
     if (!this.#isBegun) this.#over();
   }

@@ -9,6 +9,7 @@ import {
   prefixEnd,
   toBytes,
 } from "../../../lib/bytes.ts";
+import { RequestError } from "../../../lib/errors.ts";
 import { limits } from "../../../lib/limits.ts";
 import { readBody } from "./body.ts";
 import { acceptsJson, badRequest, HttpError, sendBody, sendPlainError } from "./errors.ts";
@@ -23,6 +24,7 @@ import {
 } from "./key-options.ts";
 import { conditionsOf, entityTag, isUnchanged, preconditionFailed } from "./preconditions.ts";
 import { keyOfPath, parseOptions, parseRequestTarget } from "./request-target.ts";
+import { valueBytesMax } from "./value-limit.ts";
 
 /** Under this path every key can be reached, those that are named like an endpoint of the server too. */
 export const keysPath = "/v1/keys/";
@@ -38,8 +40,8 @@ const usage =
 
 export interface PlainKeyOptions {
   readonly operations: KeyOperations;
-  /** Largest value; limits.httpBodyBytesMax unless the operator raised --max-request-bytes. */
-  readonly bodyBytesMax: number;
+  /** Largest command (--max-request-bytes); values fit in it together with their key (value-limit.ts). */
+  readonly requestBytesMax: number;
 }
 
 /**
@@ -53,7 +55,7 @@ export interface PlainKeyOptions {
  * If-Match and If-None-Match make PUT and DELETE conditional (412). Reads are linearizable unless
  * ?serializable=true. The same under /v1/keys/, where no key is hidden by an endpoint such as /health.
  */
-export function createPlainKeyRouter({ operations, bodyBytesMax }: PlainKeyOptions): Router {
+export function createPlainKeyRouter({ operations, requestBytesMax }: PlainKeyOptions): Router {
   const router = express.Router({ caseSensitive: true, strict: true });
   router.use(async (req, res) => {
     switch (req.method) {
@@ -61,7 +63,7 @@ export function createPlainKeyRouter({ operations, bodyBytesMax }: PlainKeyOptio
       case "HEAD":
         return read(operations, req, res);
       case "PUT":
-        return write(operations, bodyBytesMax, req, res);
+        return write(operations, requestBytesMax, req, res);
       case "DELETE":
         return remove(operations, req, res);
       default:
@@ -133,7 +135,7 @@ async function list(
 
 async function write(
   operations: KeyOperations,
-  bodyBytesMax: number,
+  requestBytesMax: number,
   req: Request,
   res: Response,
 ): Promise<void> {
@@ -141,7 +143,9 @@ async function write(
   refuseUnknownOptions(options, [], "PUT");
   requireKey(key);
   const conditions = conditionsOf(key, req.headers);
-  const value = fromBytes(await readBody(req, res, bodyBytesMax));
+  const bytesMax = valueBytesMax(requestBytesMax, key, conditions.length);
+  if (bytesMax < 0) throw new RequestError("requestTooLarge");
+  const value = fromBytes(await readBody(req, res, bytesMax));
   const request = { key, value, lease: 0n, prevKv: false, ignoreValue: false, ignoreLease: false };
   const revision =
     conditions.length === 0

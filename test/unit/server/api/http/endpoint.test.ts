@@ -15,7 +15,7 @@ const quick = { headersMs: 150, requestMs: 300, checkMs: 50 };
 describe("An HTTP endpoint", () => {
   let world: HttpWorld;
   beforeEach(async () => {
-    world = await HttpWorld.start({ timeouts: quick, bodyBytesMax: 1_000 });
+    world = await HttpWorld.start({ timeouts: quick, requestBytesMax: 1_100 });
   });
   afterEach(() => world.stop());
 

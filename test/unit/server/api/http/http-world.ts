@@ -47,7 +47,7 @@ export interface WorldOptions {
   readonly surface?: HttpAppOptions["surface"];
   readonly corsOrigins?: readonly string[];
   readonly hostWhitelist?: readonly string[];
-  readonly bodyBytesMax?: number;
+  readonly requestBytesMax?: number;
   readonly timeouts?: HttpEndpointOptions["timeouts"];
   readonly renderMetrics?: () => Promise<string>;
 }
@@ -72,13 +72,13 @@ export class HttpWorld {
       warn: record("warn"),
       error: record("error"),
     };
-    const bodyBytesMax = options.bodyBytesMax ?? 1_048_576;
+    const requestBytesMax = options.requestBytesMax ?? 1_572_864;
     const clock = new SystemClock();
     const methods = createMethodTable(this.node, {
       electionTimeoutMs: 1_000,
       clock,
       log,
-      requestBytesMax: 1_572_864,
+      requestBytesMax,
       txnOpsMax: 128,
     });
     const listener = createHttpApp({
@@ -92,14 +92,14 @@ export class HttpWorld {
       versions: { server: "3.6.0", cluster: "3.6.0", storage: "3.6.0" },
       corsOrigins: options.corsOrigins ?? [],
       hostWhitelist: options.hostWhitelist ?? ["*"],
-      keys: { operations: createKeyOperations(this.node, methods), bodyBytesMax },
+      keys: { operations: createKeyOperations(this.node, methods), requestBytesMax },
       log,
     });
     this.endpoint = new HttpEndpoint({
       listener,
       address: { host: "127.0.0.1", port: 0 },
       tls: undefined,
-      bodyBytesMax,
+      bodyBytesMax: requestBytesMax,
       clock,
       log,
       ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),

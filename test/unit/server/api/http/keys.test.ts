@@ -10,7 +10,7 @@ import { HttpWorld } from "./http-world.ts";
 describe("The plain key API", () => {
   let world: HttpWorld;
   beforeEach(async () => {
-    world = await HttpWorld.start({ bodyBytesMax: 100_000 });
+    world = await HttpWorld.start({ requestBytesMax: 100_000 });
   });
   afterEach(() => world.stop());
 
@@ -416,24 +416,37 @@ describe("The plain key API", () => {
   });
 
   describe("sizes", () => {
+    // "k", once for the put and once for its condition.
+    const bytesMax = 100_000 - limits.httpWriteOverheadBytes - 1;
+
     it("accept a body of exactly the limit and refuse one byte more", async () => {
-      const value = randomBytes(100_000);
+      const value = randomBytes(bytesMax);
       assert.equal((await put("/k", value)).status, 204);
       assert.deepEqual((await world.call("GET", "/k")).body, value);
-      const answer = await put("/k", Buffer.alloc(100_001));
+      const answer = await put("/k", Buffer.alloc(bytesMax + 1));
       assert.equal(answer.status, 413);
-      assert.match(answer.text, /larger than 100000 bytes/);
+      assert.match(answer.text, new RegExp(`larger than ${bytesMax} bytes`));
       assert.equal(answer.headers.connection, "close");
+    });
+
+    it("count the key in each place where the command holds it", async () => {
+      const ifNew = { "if-none-match": "*" };
+      assert.equal((await put("/k", Buffer.alloc(bytesMax), ifNew)).status, 413);
+      assert.equal((await put("/k", Buffer.alloc(bytesMax - 1), ifNew)).status, 204);
+      assert.equal((await put(`/${"k".repeat(1_001)}`, Buffer.alloc(bytesMax - 999))).status, 413);
+      assert.equal((await put(`/${"k".repeat(1_001)}`, Buffer.alloc(bytesMax - 1_000))).status, 204);
+    });
+
+    it("refuse a key that leaves no room, without reading the body", async () => {
+      const answer = await put(`/${"k".repeat(60_000)}`, "v", { "if-match": '"1"' });
+      assert.equal(answer.status, 413);
+      assert.match(answer.text, /request is too large/);
     });
 
     it("refuse a chunked body as soon as it passes the limit", async () => {
       const answer = await put("/k", Buffer.alloc(150_000), { "transfer-encoding": "chunked" });
       assert.equal(answer.status, 413);
       assert.equal(world.node.commands.length, 0);
-    });
-
-    it("default to httpBodyBytesMax, which a command can carry", () => {
-      assert.ok(limits.httpBodyBytesMax <= limits.requestSizeBytesMax);
     });
   });
 });
