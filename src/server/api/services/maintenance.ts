@@ -16,6 +16,9 @@ import type { MethodHandler, UnaryHandler } from "../transport.ts";
 import { ETCD_API_VERSION, STORAGE_VERSION } from "../version.ts";
 import type { ServiceContext } from "./service-context.ts";
 
+/** What an empty store weighs. Never 0: etcd's tools divide by the size, and leave a size of 0 out of their JSON. */
+export const EMPTY_STORE_BYTES = 4_096;
+
 /** etcdserverpb.Maintenance (semantics-cluster-maintenance-auth, part B), without Snapshot, MoveLeader, Downgrade. */
 export function createMaintenanceService(context: ServiceContext): Record<string, MethodHandler> {
   const { node, guard } = context;
@@ -35,13 +38,13 @@ export function createMaintenanceService(context: ServiceContext): Record<string
     return encodeStatusResponse({
       header: currentHeader(),
       version: ETCD_API_VERSION,
-      dbSize: stats.sizeBytes,
+      dbSize: EMPTY_STORE_BYTES + stats.sizeBytes,
       leader: node.leaderId,
       raftIndex: node.raftIndex,
       raftTerm: node.term,
       raftAppliedIndex: node.appliedIndex,
       errors: statusErrors(node),
-      dbSizeInUse: stats.sizeInUseBytes,
+      dbSizeInUse: EMPTY_STORE_BYTES + stats.sizeInUseBytes,
       isLearner: node.isLearner,
       storageVersion: STORAGE_VERSION,
       dbSizeQuota: node.quotaBytes,

@@ -10,6 +10,7 @@ import {
   encodeHashKvRequest,
 } from "../../../../../src/codec/index.ts";
 import { ETCD_API_VERSION, STORAGE_VERSION } from "../../../../../src/server/api/index.ts";
+import { EMPTY_STORE_BYTES } from "../../../../../src/server/api/services/maintenance.ts";
 import { FakeApi } from "../fake-call.ts";
 import { FakeNode } from "../fake-node.ts";
 import { putRequest } from "../requests.ts";
@@ -35,13 +36,13 @@ describe("Maintenance service", () => {
     assert.deepEqual(await status(), {
       header: { clusterId: node.clusterId, memberId: node.memberId, revision: 2, raftTerm: 3 },
       version: ETCD_API_VERSION,
-      dbSize: stats.sizeBytes,
+      dbSize: EMPTY_STORE_BYTES + stats.sizeBytes,
       leader: node.memberId,
       raftIndex: 7,
       raftTerm: 3,
       raftAppliedIndex: 6,
       errors: [],
-      dbSizeInUse: stats.sizeInUseBytes,
+      dbSizeInUse: EMPTY_STORE_BYTES + stats.sizeInUseBytes,
       isLearner: false,
       storageVersion: STORAGE_VERSION,
       dbSizeQuota: 12_345,
