@@ -3,6 +3,7 @@ import { DecodeError, StorageFailure } from "../../lib/errors.ts";
 import { lastNonZero, readWhole, writeZeros } from "../../lib/file-operations.ts";
 import type { Fs, FsFile } from "../../lib/fs.ts";
 import type { Log } from "../../lib/log.ts";
+import { slotBytes } from "./wal-frame.ts";
 import { LogReplay } from "./wal-replay.ts";
 import { type SegmentScan, scanSegment } from "./wal-scan.ts";
 import {
@@ -94,10 +95,15 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   return { segments, header, seed, scan, replay, unended };
 }
 
-/** Overwrites the rest of an unfinished write, so that nothing can ever take it for a frame. */
-export async function zeroTorn(file: FsFile, scan: SegmentScan): Promise<void> {
-  if (scan.torn === undefined) return;
-  await writeZeros(file, scan.endOffset, scan.torn.end);
+/**
+ * Overwrites the rest of an unfinished write, so that nothing can ever take it for a frame. The header slot goes
+ * last: until then it shows that what stands behind it is torn, should this be interrupted too.
+ */
+export async function zeroTorn(file: FsFile, { endOffset, torn }: SegmentScan): Promise<void> {
+  if (torn === undefined) return;
+  const slotEnd = Math.min(endOffset + slotBytes, torn.end);
+  await writeZeros(file, slotEnd, torn.end);
+  await writeZeros(file, endOffset, slotEnd);
 }
 
 async function listSegments({ fs, directory, log }: RecoveryOptions): Promise<SegmentName[]> {
