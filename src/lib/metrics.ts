@@ -121,13 +121,30 @@ export class MetricsRegistry {
     };
   }
 
-  /** Adds process_* and nodejs_*: what Node itself can tell. go_* names are not imitated. */
+  /** Adds process_* and nodejs_*, what Node itself can tell, and etcd's os_fd_*. go_* names are not imitated. */
   collectProcessMetrics(): void {
     collectDefaultMetrics({ register: this.#registry });
     // Their values are NaN right after a scrape, spelt as no exposition may; EventLoopLag takes their place.
     for (const name of this.names()) {
       if (name.startsWith("nodejs_eventloop_lag_")) this.#registry.removeSingleMetric(name);
     }
+    this.#repeat("os_fd_used", "File descriptors in use.", "process_open_fds");
+    this.#repeat("os_fd_limit", "File descriptors that the process may have.", "process_max_fds");
+  }
+
+  /** Exposes a gauge under a second name, where the system has the first one. */
+  #repeat(name: string, help: string, original: string): void {
+    const metric = this.#registry.getSingleMetric(original);
+    if (metric === undefined) return;
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      async collect() {
+        const value = (await metric.get()).values[0]?.value;
+        if (value !== undefined) this.set(value);
+      },
+    });
   }
 
   /** Names of all families, sorted. */

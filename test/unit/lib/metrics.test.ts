@@ -73,6 +73,17 @@ describe("The metrics registry", () => {
     await assert.rejects(registry.render(), /stopped/);
   });
 
+  it("tells the file descriptors under both of their names, where the system does", async function () {
+    if (process.platform !== "linux") this.skip();
+    registry.collectProcessMetrics();
+    const text = await registry.render();
+    const gaugeOf = (name: string): number =>
+      Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
+    assert.ok(gaugeOf("os_fd_used") > 2);
+    assert.ok(gaugeOf("os_fd_limit") >= gaugeOf("os_fd_used"));
+    assert.equal(gaugeOf("os_fd_limit"), gaugeOf("process_max_fds"));
+  });
+
   it("names each family once", () => {
     registry.counter({ name: "b_total", help: "B." });
     registry.counter({ name: "a_total", help: "A." });

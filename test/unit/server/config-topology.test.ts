@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { clientUrlsOf } from "../../../src/server/config-topology.ts";
 import { load, saying } from "./config-world.ts";
 
 describe("Who the member is and where it listens", () => {
@@ -88,6 +89,23 @@ describe("Who the member is and where it listens", () => {
       flags: { "listen-client-urls": "http://0.0.0.0:5", "advertise-client-urls": "http://host.example:5" },
     });
     assert.deepEqual(given.advertiseClientUrls, ["http://host.example:5"]);
+  });
+
+  it("says whether URLs were named, since others follow the ports that the system chooses", () => {
+    const url = "http://127.0.0.1:0";
+    assert.equal(load({ flags: { "listen-client-urls": url } }).isAdvertiseGiven, false);
+    const named = { "listen-client-urls": url, "advertise-client-urls": "http://a:1" };
+    assert.equal(load({ flags: named }).isAdvertiseGiven, true);
+    assert.equal(load({ env: { ETCD_ADVERTISE_CLIENT_URLS: "http://a:1" } }).isAdvertiseGiven, true);
+    const bound = load({ flags: { "listen-client-urls": `http://0.0.0.0:0,${url}` } }).clientListeners;
+    const ports = bound.map((at, i) => ({ ...at, port: 7_001 + i }));
+    assert.deepEqual(clientUrlsOf(ports), ["http://127.0.0.1:7002"]);
+  });
+
+  it("tells clients localhost for --grpc-addr on all interfaces, with a warning", () => {
+    const config = load({ flags: { "grpc-addr": ":7000" } });
+    assert.deepEqual(config.advertiseClientUrls, ["http://localhost:7000"]);
+    assert.match(config.warnings.join(), /localhost; add --advertise-client-urls/);
   });
 
   it("can serve HTTP and metrics on listeners of their own", () => {

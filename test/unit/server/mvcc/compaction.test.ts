@@ -40,6 +40,30 @@ describe("Compactor", () => {
     assert.equal(compactor.finishedRevision, 5_001);
   });
 
+  it("tells its observer of each bite, and of the whole with the records that it removed", async () => {
+    let nowMs = 0;
+    const clock = { nowMs: () => nowMs++ };
+    const bites: number[] = [];
+    const finished: [number, number][] = [];
+    const observer = {
+      compactionPaused: (durationMs: number) => bites.push(durationMs),
+      compactionFinished: (durationMs: number, removed: number) => finished.push([durationMs, removed]),
+    };
+    const engine = createEngine(5_000);
+    const compactor = new Compactor(
+      { engine, yieldTurn, pause: yieldTurn, observed: { clock, observer } },
+      -1,
+    );
+    compactor.schedule(4_000);
+    // What is written meanwhile does not count.
+    await yieldTurn();
+    for (const record of createEngine(10).records(0, 99))
+      engine.append([{ ...record, main: record.main + 9_000 }]);
+    await compactor.finished();
+    assert.ok(bites.length >= 4 && bites.every((durationMs) => durationMs === 1), bites.join());
+    assert.deepEqual(finished, [[2 * bites.length + 1, 3_998]]);
+  });
+
   it("has finished at once when nothing is under way", async () => {
     const compactor = new Compactor({ engine: createEngine(1), yieldTurn, pause: yieldTurn }, -1);
     await compactor.finished();

@@ -61,6 +61,27 @@ describe("hashKv", () => {
     });
   });
 
+  it("tells its observer how long it took, and nothing when the answer was remembered or refused", async () => {
+    let nowMs = 0;
+    const hashed: number[] = [];
+    const observer = {
+      hashed: (durationMs: number) => hashed.push(durationMs),
+      compactionPaused: () => {},
+      compactionFinished: () => {},
+    };
+    const { store } = createStore({ observed: { clock: { nowMs: () => (nowMs += 5) }, observer } });
+    store.put(putOf("a"));
+    store.put(putOf("a"));
+    await store.hashKv(0);
+    await store.hashKv(3);
+    assert.deepEqual(hashed, [5, 5]);
+    await assert.rejects(store.hashKv(99), { code: "futureRevision" });
+    store.compact(3);
+    await store.compactionFinished();
+    await store.hashKv(3);
+    assert.deepEqual(hashed, [5, 5]);
+  });
+
   it("equals what real etcds (3.4.23 and 3.8.0-alpha.0) answered for the same operations", async function () {
     this.timeout(20_000);
     const file = process.env["HASH_KV_VECTORS"] ?? vectorsFile;

@@ -8,7 +8,7 @@ import type {
 } from "../../../../src/codec/index.ts";
 import { type ByteString, EMPTY } from "../../../../src/lib/bytes.ts";
 import type { LeaseDirectory } from "../../../../src/server/mvcc/index.ts";
-import { Store } from "../../../../src/server/mvcc/store.ts";
+import { Store, type StoreOptions } from "../../../../src/server/mvcc/store.ts";
 import { MemoryEngine } from "../../../../src/server/storage/index.ts";
 
 export const bytes = (text: string): ByteString => text as ByteString;
@@ -107,7 +107,7 @@ export interface StoreFixture {
 export const yieldTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export function createStore(
-  options: { pauseCompaction?: () => Promise<void>; yieldTurn?: () => Promise<void> } = {},
+  options: Partial<Pick<StoreOptions, "pauseCompaction" | "yieldTurn" | "observed">> = {},
 ): StoreFixture {
   const engine = new MemoryEngine();
   const leases = new RecordingLeases();

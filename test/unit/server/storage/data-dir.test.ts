@@ -36,6 +36,17 @@ describe("The data directory", () => {
     assert.deepEqual(again.paths, { wal: `${path}/member/wal`, snapshots: `${path}/member/snap` });
   });
 
+  it("is looked into without being made, locked or taken for a member's too early", async () => {
+    const fs = new SimFs({ seed: 1 });
+    assert.equal(await DataDir.holdsMember(fs, path), false);
+    assert.equal(await fs.stat(path), undefined);
+    const directory = await DataDir.open(fs, path, silentLog);
+    assert.equal(await DataDir.holdsMember(fs, path), false);
+    await directory.initialize(identity, populate(fs));
+    assert.equal(await DataDir.holdsMember(fs, path), true);
+    await directory.close();
+  });
+
   it("is new or whole wherever a crash interrupts its creation", async () => {
     const { operations } = await initialized();
     assert.ok(operations > 15);
