@@ -1,5 +1,4 @@
 import type { Clock } from "../lib/clock.ts";
-import { readWhole } from "../lib/file-operations.ts";
 import type { Fs } from "../lib/fs.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
@@ -11,14 +10,14 @@ import {
   ETCD_API_VERSION,
   STORAGE_VERSION,
   type Transport,
-  type TransportTls,
 } from "./api/index.ts";
-import type { Config, TlsFiles } from "./config.ts";
+import type { Config } from "./config.ts";
 import type { ListenAddress } from "./config-urls.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { ServerNode } from "./node/index.ts";
+import { readTlsFiles } from "./tls-files.ts";
 
-/** Where a running server answers: HOST:PORT with the ports in use, or the path of a unix socket. */
+/** Where a running server answers: HOST:PORT, or [IPv6]:PORT, with the ports in use. */
 export interface ServerAddresses {
   /** gRPC, with HTTP beside it on the same port. */
   readonly client: readonly string[];
@@ -46,7 +45,7 @@ export async function openListeners(options: {
 }): Promise<Listeners> {
   const { node, config, metrics, clock, log } = options;
   const requestBytesMax = config.requestSizeBytesMax;
-  const tls = config.tls === undefined ? undefined : await readTls(options.fs, config.tls);
+  const tls = config.tls === undefined ? undefined : await readTlsFiles(options.fs, config.tls);
   const methods = createMethodTable(node, {
     electionTimeoutMs: config.electionTimeoutMs,
     clock,
@@ -118,7 +117,7 @@ export async function openListeners(options: {
     throw error;
   }
   const shown = (at: ListenAddress, port: number): string =>
-    `${at.host === "" ? "0.0.0.0" : at.host}:${port}`;
+    `${at.host.includes(":") ? `[${at.host}]` : at.host}:${port}`;
   const bySurface = (surface: string): string[] =>
     separate.filter((each) => each.surface === surface).map((each) => shown(each.at, each.port));
   return {
@@ -129,13 +128,5 @@ export async function openListeners(options: {
     },
     clientPorts: transport.ports,
     close,
-  };
-}
-
-async function readTls(fs: Fs, files: TlsFiles): Promise<TransportTls> {
-  return {
-    cert: await readWhole(fs, files.certFile),
-    key: await readWhole(fs, files.keyFile),
-    clientCa: files.trustedCaFile === undefined ? undefined : await readWhole(fs, files.trustedCaFile),
   };
 }
