@@ -5,7 +5,7 @@ import { createPrng } from "../../src/lib/prng.ts";
 import { Lessor } from "../../src/server/lease/index.ts";
 import { openMemberStorage } from "../../src/server/member-storage.ts";
 import { Store } from "../../src/server/mvcc/index.ts";
-import { MemberNode, type NodeObserver, type NodeOptions } from "../../src/server/node/index.ts";
+import { MemberNode, type NodeOptions } from "../../src/server/node/index.ts";
 import { type Command, StateMachine } from "../../src/server/state/index.ts";
 import { MemoryEngine } from "../../src/server/storage/index.ts";
 
@@ -32,7 +32,6 @@ export async function startMember(
   fs: Fs,
   clock: Clock,
   seed: number,
-  observer?: NodeObserver,
   changed: Partial<NodeOptions> = {},
 ): Promise<SimMember> {
   const state = createState(() => new Promise((resolve) => clock.defer(resolve)));
@@ -74,7 +73,6 @@ export async function startMember(
     snapshotEntriesMin: 50,
     snapshotLogBytesMin: 4_000,
     slowApplyMs: 1_000,
-    ...(observer === undefined ? {} : { observer }),
     onFatal: (error) => failures.push(error),
     ...changed,
   });

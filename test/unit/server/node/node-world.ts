@@ -54,7 +54,7 @@ export class NodeWorld {
   async start(changed: Partial<NodeOptions> = {}): Promise<void> {
     this.#passedMs += this.clock.nowMs();
     this.clock = new SlowClock(this.#passedMs);
-    this.#member = await this.settle(startMember(this.fs, this.clock, ++this.#starts, undefined, changed));
+    this.#member = await this.settle(startMember(this.fs, this.clock, ++this.#starts, changed));
   }
 
   async restart(changed: Partial<NodeOptions> = {}): Promise<void> {
