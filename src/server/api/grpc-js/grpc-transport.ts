@@ -1,4 +1,9 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import {
   Server,
   type ServerInterceptingCall,
@@ -40,6 +45,8 @@ export class GrpcTransport implements Transport {
   readonly #server: Server;
   readonly #seam: Http2Seam;
   readonly #liveness: SessionLiveness;
+  readonly #sessions = new Set<ServerHttp2Session>();
+  #onSessionsGone: () => void = () => {};
   readonly #listeners: readonly Listener[];
   #ports: readonly number[] = [];
   /** The headers of the stream that grpc-js is being given, until it has made the call of it. */
@@ -108,11 +115,13 @@ export class GrpcTransport implements Transport {
 
   async close(graceMs: number): Promise<void> {
     for (const listener of this.#listeners) listener.stopAccepting();
-    const drained = createDeferred<void>();
     this.#server.tryShutdown((error) => {
       if (error) this.#options.log.debug("the gRPC server closed with an error", { error });
-      drained.resolve();
     });
+    // Not by tryShutdown's word: from Node 24 on it comes at once, since closing the server marks the sessions closed.
+    const drained = createDeferred<void>();
+    this.#onSessionsGone = drained.resolve;
+    if (this.#sessions.size === 0) drained.resolve();
     const timer = this.#options.clock.after(graceMs, drained.resolve);
     await drained.promise;
     timer.cancel();
@@ -134,6 +143,11 @@ export class GrpcTransport implements Transport {
     http2.on("session", (session) => {
       session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
       this.#liveness.watch(session);
+      this.#sessions.add(session);
+      session.once("close", () => {
+        this.#sessions.delete(session);
+        if (this.#sessions.size === 0) this.#onSessionsGone();
+      });
       enforcePingPolicy(session, keepalive.minTimeMs, clock);
     });
     http2.on("sessionError", (error) => log.debug("HTTP/2 session error", { error }));

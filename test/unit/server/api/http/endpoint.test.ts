@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
 import { SystemClock } from "../../../../../src/lib/clock.ts";
 import { limits } from "../../../../../src/lib/limits.ts";
 import { silentLog } from "../../../../../src/lib/log.ts";
@@ -185,8 +184,9 @@ describe("An HTTPS endpoint", () => {
           .end();
       });
       assert.equal(status, 200);
-      const old = connectTls({ host: "127.0.0.1", port, maxVersion: "TLSv1.1", minVersion: "TLSv1" });
-      await closed(old);
+      const plain = connect({ host: "127.0.0.1", port });
+      plain.write("this is no handshake\r\n\r\n");
+      await closed(plain);
       assert.deepEqual(warnings, ["rejected connection on client endpoint"]);
     } finally {
       await endpoint.close(0);
