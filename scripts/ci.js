@@ -5,7 +5,10 @@ import { spawn } from "node:child_process";
 const suites = [
   { name: "unit, property and command tests", command: ["npm", ["test"]] },
   { name: "conformance with real clients", command: ["npm", ["run", "test:conformance"]] },
-  { name: "kill -9 loop, short", command: ["npm", ["run", "test:kill", "--", "--kills", "10", "--keys", "20000"]] },
+  {
+    name: "kill -9 loop, short",
+    command: ["npm", ["run", "test:kill", "--", "--kills", "10", "--keys", "20000"]],
+  },
   { name: "hostile clients", command: ["npm", ["run", "test:hostile"]] },
 ];
 
