@@ -25,7 +25,7 @@ export interface CounterFamily {
   cell(labels?: Labels): CounterCell;
 }
 
-/** One series of a histogram; about 200 ns an observation. */
+/** One series of a histogram; about half a microsecond an observation. */
 export interface HistogramCell {
   observe(value: number): void;
 }
