@@ -10,6 +10,7 @@ import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/
 import { SystemClock } from "../../src/lib/clock.ts";
 import { createDeferred } from "../../src/lib/deferred.ts";
 import { grpcCode, RequestError, StatusError } from "../../src/lib/errors.ts";
+import { limits } from "../../src/lib/limits.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import type {
   CallContext,
@@ -602,7 +603,7 @@ export function describeTransport(name: string, create: TransportFactory): void 
         }
       });
 
-      it("closes a connection that says nothing, or never finishes its first words", async () => {
+      it("closes a connection that shows no protocol within protocolSniffMsMax: silent, or slow at its first words", async () => {
         const timers: { delayMs: number; fn: () => void }[] = [];
         const clock = new SystemClock();
         clock.after = (delayMs, fn) => {
@@ -616,7 +617,7 @@ export function describeTransport(name: string, create: TransportFactory): void 
         slow.write("PRI * HT");
         await until(() => timers.length === 2);
         await delay(20);
-        assert.ok(timers.every((timer) => timer.delayMs === 10_000));
+        assert.ok(timers.every((timer) => timer.delayMs === limits.protocolSniffMsMax));
         const closed = Promise.all([once(silent, "close"), once(slow, "close")]);
         for (const timer of [...timers]) timer.fn();
         await closed;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StorageFailure } from "../../../src/lib/errors.ts";
+import { limits } from "../../../src/lib/limits.ts";
 import { saying } from "./config-world.ts";
 import { ServerWorld, tlsFile } from "./server-world.ts";
 
@@ -21,6 +22,19 @@ describe("A server", () => {
     assert.equal((await client.kv.get("a"))?.value.toString(), "1");
     const health = await fetch(`http://${server.addresses.client[0]}/health`);
     assert.deepEqual(await health.json(), { health: "true", reason: "" });
+  });
+
+  it("refuses a request above requestSizeBytesMax in etcd's words, and one above grpcOverheadBytes more in gRPC's", async () => {
+    const client = world.connect(await world.start());
+    await assert.rejects(
+      client.kv.put("a", "x".repeat(limits.requestSizeBytesMax + 64)),
+      /etcdserver: request is too large/,
+    );
+    await assert.rejects(
+      client.kv.put("a", "x".repeat(limits.requestSizeBytesMax + limits.grpcOverheadBytes)),
+      /received message larger than max/,
+    );
+    await client.kv.put("a", "x".repeat(limits.requestSizeBytesMax - 100));
   });
 
   it("has etcd's ids when it is started without flags, and tells clients the port it has", async () => {

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { OPEN_END } from "../../../../src/lib/bytes.ts";
+import { limits } from "../../../../src/lib/limits.ts";
 import { bytes, createRequest, WatchWorld } from "./watch-world.ts";
 
 const everything = { key: bytes("\0"), rangeEnd: OPEN_END };
@@ -13,6 +14,21 @@ describe("WatchCatchUp", () => {
     world.clock.advance(100);
     assert.equal(world.source.recordsRead, 300);
     assert.equal(sink.take().length, 200);
+  });
+
+  it("puts no more than watchBatchRevisionsMax revisions into one response", () => {
+    const world = new WatchWorld();
+    const count = 2 * limits.watchBatchRevisionsMax + 1;
+    for (let i = 0; i < count; i++) world.put("a");
+    const { stream, sink } = world.open();
+    stream.create(createRequest({ ...everything, startRevision: 1 }));
+    world.clock.advance(1_000);
+    const sizes = sink.deliveries.map(({ events }) => events.length).filter((size) => size > 0);
+    assert.equal(Math.max(...sizes), limits.watchBatchRevisionsMax);
+    assert.equal(
+      sizes.reduce((sum, size) => sum + size, 0),
+      count,
+    );
   });
 
   it("begins at once when it was idle, and at the earliest 100 ms after the pass before", () => {
