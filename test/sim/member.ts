@@ -71,7 +71,7 @@ export async function startMember(
     requestSizeBytesMax: 1_572_864,
     quotaBytes: Number.MAX_SAFE_INTEGER,
     snapshotEntriesMin: 50,
-    snapshotLogBytesMin: 4_000,
+    snapshotLogBytesMin: 40_000,
     slowApplyMs: 1_000,
     onFatal: (error) => failures.push(error),
     ...changed,

@@ -17,6 +17,9 @@ export interface SnapshotLog {
   release(index: number): void;
 }
 
+/** What an entry counts beside its command: replaying one costs about as much as loading so much more snapshot. */
+const ENTRY_OVERHEAD_BYTES = 512;
+
 /**
  * Takes a snapshot of the applied state when enough log has gathered since the last: at least as much as makes
  * writing the whole state worth it, so that the cost per command stays constant however large the state is. The
@@ -33,7 +36,7 @@ export class Snapshotter {
   readonly #onSaved: (durationMs: number) => void;
   readonly #onFailure: (error: Error) => void;
   #entriesSince = 0;
-  #bytesSince = 0;
+  #logBytesSince = 0;
   #lastSizeBytes = 0;
   #running: Promise<void> | undefined;
   #isStopped = false;
@@ -43,7 +46,7 @@ export class Snapshotter {
     readonly log: Log;
     readonly store: SnapshotStore;
     readonly wal: SnapshotLog;
-    /** Entries, and bytes of their commands, since the last snapshot below which none is taken. */
+    /** Entries since the last snapshot, and their size with overhead, below which none is taken. */
     readonly entriesMin: number;
     readonly logBytesMin: number;
     /** Called when a snapshot begins: the applied state and where it stands. */
@@ -65,9 +68,9 @@ export class Snapshotter {
 
   applied(entries: readonly Entry[]): void {
     this.#entriesSince += entries.length;
-    for (const entry of entries) this.#bytesSince += entry.data.length;
+    for (const entry of entries) this.#logBytesSince += entry.data.length + ENTRY_OVERHEAD_BYTES;
     if (this.#running !== undefined || this.#isStopped || this.#entriesSince < this.#entriesMin) return;
-    if (this.#bytesSince < Math.max(this.#logBytesMin, this.#lastSizeBytes / 2)) return;
+    if (this.#logBytesSince < Math.max(this.#logBytesMin, this.#lastSizeBytes / 2)) return;
     // Not within apply: the entries of this batch are answered first.
     this.#running = new Promise<void>((resolve) => this.#clock.defer(resolve))
       .then(() => this.#take())
@@ -87,7 +90,7 @@ export class Snapshotter {
     if (this.#isStopped) return;
     const startMs = this.#clock.nowMs();
     this.#entriesSince = 0;
-    this.#bytesSince = 0;
+    this.#logBytesSince = 0;
     const { metadata, state } = this.#open();
     try {
       this.#lastSizeBytes = await this.#store.write(metadata, state.chunks);

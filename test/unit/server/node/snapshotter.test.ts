@@ -28,12 +28,12 @@ function setUp(options: { writeFails?: boolean } = {}) {
     clock,
     log: silentLog,
     entriesMin: 10,
-    logBytesMin: 1_000,
+    logBytesMin: 10_000,
     store: {
       async write({ index }, chunks) {
         if (options.writeFails) throw new StorageFailure("disk full", "free space");
         events.push(`write ${index} ${[...chunks].length}`);
-        return 10_000;
+        return 40_000;
       },
       async removeBefore(index) {
         events.push(`remove before ${index}`);
@@ -66,7 +66,7 @@ function setUp(options: { writeFails?: boolean } = {}) {
 describe("Snapshotter", () => {
   it("makes the file durable, then its mark, before anything old goes", async () => {
     const { snapshotter, events, settle } = setUp();
-    snapshotter.applied(entries(10, 100));
+    snapshotter.applied(entries(10, 500));
     await settle();
     const order = ["write 42 2", "close", "mark 42", "release 42", "remove before 42", "saved after 0 ms"];
     assert.deepEqual(events, order);
@@ -78,26 +78,33 @@ describe("Snapshotter", () => {
     await settle();
     assert.deepEqual(events, []);
     const other = setUp();
-    other.snapshotter.applied(entries(100, 9));
+    other.snapshotter.applied(entries(19, 10));
     await other.settle();
     assert.deepEqual(other.events, []);
   });
 
   it("lets more log gather the larger the state is", async () => {
     const { snapshotter, events, settle } = setUp();
-    snapshotter.applied(entries(10, 100));
+    snapshotter.applied(entries(10, 500));
     await settle();
-    snapshotter.applied(entries(10, 490));
+    snapshotter.applied(entries(10, 1_000));
     await settle();
     assert.equal(events.filter((event) => event.startsWith("write")).length, 1);
-    snapshotter.applied(entries(10, 20));
+    snapshotter.applied(entries(10, 0));
     await settle();
     assert.equal(events.filter((event) => event.startsWith("write")).length, 2);
   });
 
+  it("counts many small entries too, since each takes time to replay", async () => {
+    const { snapshotter, events, settle } = setUp();
+    snapshotter.applied(entries(20, 1));
+    await settle();
+    assert.equal(events[0], "write 42 2");
+  });
+
   it("reports a failed write, lets compaction go on and keeps the old files", async () => {
     const { snapshotter, events, failures, settle } = setUp({ writeFails: true });
-    snapshotter.applied(entries(10, 100));
+    snapshotter.applied(entries(10, 500));
     await settle();
     assert.equal(failures[0]?.message, "disk full");
     assert.deepEqual(events, ["close"]);
@@ -106,7 +113,7 @@ describe("Snapshotter", () => {
   it("takes none after it was stopped", async () => {
     const { snapshotter, events, settle } = setUp();
     await snapshotter.stop();
-    snapshotter.applied(entries(10, 100));
+    snapshotter.applied(entries(10, 500));
     await settle();
     assert.deepEqual(events, []);
   });
