@@ -48,7 +48,7 @@ SIGTERM and Ctrl-C end it in order: no new calls, those under way are answered. 
     });
     const server = await startServer(config);
     printAddresses(server);
-    const failure = await Promise.race([stopRequested(), server.fatal]);
+    const failure = await Promise.race([stopRequested(), server.fatal, uncaught()]);
     if (failure !== undefined) throw failure;
     await server.close();
   }
@@ -67,6 +67,16 @@ function stopRequested(): Promise<undefined> {
   return new Promise((resolve) => {
     process.once("SIGTERM", () => resolve(undefined));
     process.once("SIGINT", () => resolve(undefined));
+  });
+}
+
+/** A defect: what it left half done is in nobody's hands, so the process ends, with exit code 70 for an assertion. */
+function uncaught(): Promise<Error> {
+  return new Promise((resolve) => {
+    process.once("uncaughtException", (error) => {
+      process.stderr.write(`${error.stack ?? error}\n`);
+      resolve(error);
+    });
   });
 }
 
