@@ -79,8 +79,11 @@ export async function openMemberStorage(options: {
         opened,
         snapshots,
         async close() {
-          await opened.wal.close();
-          await directory.close();
+          try {
+            await opened.wal.close();
+          } finally {
+            await directory.close();
+          }
         },
       };
     } catch (error) {

@@ -31,9 +31,7 @@ function open(
     log: silentLog,
     segmentBytes: 16_384,
     onSync: () => {},
-    onFailure: (failure) => {
-      throw failure;
-    },
+    onFailure: () => {},
   });
 }
 
@@ -105,6 +103,15 @@ describe("The storage of a member", () => {
     const first = await open(fs);
     await assert.rejects(open(fs), saying(/data/));
     await first.close();
+    await (await open(fs)).close();
+  });
+
+  it("is free again even when the log could not be closed well", async () => {
+    const trial = new SimFs({ seed: 1 });
+    await open(trial);
+    const fs = new SimFs({ seed: 1, failAt: { operation: trial.operations + 1, code: "EIO" } });
+    const first = await open(fs);
+    await assert.rejects(first.close(), StorageFailure);
     await (await open(fs)).close();
   });
 
