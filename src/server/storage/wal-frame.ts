@@ -38,11 +38,6 @@ export function dataFrameBytes(bodyBytes: number): number {
   return Math.ceil(bytes / slotBytes) * slotBytes;
 }
 
-/** The newest frame that was durable before a frame with this header was written: only one write is in flight. */
-export function vouchedSequence(header: FrameHeader): number {
-  return header.type === frameType.data ? header.sequence - 1 : header.sequence;
-}
-
 export function encodeFrameHeader(target: Buffer, at: number, header: FrameHeader, seed: number): void {
   target.writeUInt32LE(header.bodyBytes, at);
   target.writeUInt32LE(header.type, at + 4);

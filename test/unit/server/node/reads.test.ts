@@ -120,8 +120,7 @@ describe("ReadQueue", () => {
     clock.runDeferred();
     const second = reads.wait();
     reads.stop();
-    for (const each of [first, second, reads.wait()]) {
-      assert.equal(await outcome(each), "etcdserver: server stopped");
-    }
+    const outcomes = await Promise.all([first, second, reads.wait()].map(outcome));
+    assert.deepEqual(outcomes, Array(3).fill("etcdserver: server stopped"));
   });
 });
