@@ -1,21 +1,29 @@
 import { createServer } from "node:net";
 
-/** Ports that nobody listened on a moment ago, all different. */
+/**
+ * Below the range that the system takes the ports of outgoing connections from (32768 on Linux). A server that is
+ * restarted on its port must find it free; in that range a client that keeps trying to connect may, by chance, be
+ * given the very port it asks for, connect to itself, and hold it.
+ */
+const FIRST = 20_000;
+const COUNT = 12_000;
+
+/** Ports that nobody listens on, all different. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once("error", reject);
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            if (address === null || typeof address === "string") reject(new Error("no port"));
-            else resolve(address.port);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  let next = Math.floor(Math.random() * COUNT);
+  for (let tries = 0; ports.length < count; tries++, next++) {
+    if (tries === COUNT) throw new Error("no free port between 20000 and 31999");
+    const port = FIRST + (next % COUNT);
+    if (await isFree(port)) ports.push(port);
+  }
   return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }

@@ -96,8 +96,7 @@ export class ServerProcess {
     this.#exited = new Promise((resolve) => {
       child.once("error", () => resolve());
       child.once("close", () => {
-        log.end();
-        resolve();
+        log.end(resolve);
       });
     });
   }
@@ -109,6 +108,8 @@ export class ServerProcess {
     while (performance.now() < deadline) {
       const child = this.#child;
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+        // The last lines are still on their way into the log when the process ends.
+        await this.#exited;
         throw new Error(`${this.kind} ended before it was ready:\n${this.logTail()}`);
       }
       if (await accepts(this.clientPort)) {
