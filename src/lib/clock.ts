@@ -16,6 +16,8 @@ export interface Clock {
   defer(fn: () => void): void;
 }
 
+const HOLD_PERIOD_MS = 1_000_000;
+
 export class SystemClock implements Clock {
   nowMs(): number {
     return performance.now();
@@ -39,5 +41,14 @@ export class SystemClock implements Clock {
 
   defer(fn: () => void): void {
     setImmediate(fn);
+  }
+
+  /**
+   * Keeps the process alive until it is cancelled. The timers above do not: a server that waits for one of them and
+   * for nothing else, while it starts, would end without a word.
+   */
+  holdProcess(): Timer {
+    const handle = setInterval(() => {}, HOLD_PERIOD_MS);
+    return { cancel: () => clearInterval(handle) };
   }
 }

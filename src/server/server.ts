@@ -44,9 +44,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const clock = new SystemClock();
   const log = createServerLog({ ...config.log, clock });
   for (const warning of config.warnings) log.warn(warning);
+  const hold = clock.holdProcess();
   try {
-    return await start(config, clock, new NodeFs(), log);
+    const server = await start(config, clock, new NodeFs(), log);
+    return { ...server, close: () => server.close().finally(() => hold.cancel()) };
   } catch (error) {
+    hold.cancel();
     log.close();
     throw error;
   }

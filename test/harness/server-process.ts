@@ -110,7 +110,9 @@ export class ServerProcess {
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
         // The last lines are still on their way into the log when the process ends.
         await this.#exited;
-        throw new Error(`${this.kind} ended before it was ready:\n${this.logTail()}`);
+        throw new Error(
+          `${this.kind} ended before it was ready (exit code ${child?.exitCode}, ${child?.signalCode}):\n${this.logTail()}`,
+        );
       }
       if (await accepts(this.clientPort)) {
         const client = new RawClient(this.endpoint);
