@@ -1,5 +1,6 @@
 import * as nodeFs from "node:fs";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   decodeLockOwner,
   encodeLockOwner,
@@ -91,6 +92,10 @@ export function errorCode(error: unknown): string | undefined {
 /** Largest single read or write; Linux stops at 2 GiB less a page. */
 const TRANSFER_BYTES_MAX = 0x4000_0000;
 
+/** A guard is held for a few file operations; one this old was left behind. */
+const GUARD_AGE_MS_MAX = 5_000;
+const GUARD_WAIT_MS = 5;
+
 /** The real file system. */
 export class NodeFs implements Fs {
   async open(path: string, options: OpenOptions): Promise<FsFile> {
@@ -160,7 +165,9 @@ export class NodeFs implements Fs {
     await nodeFs.promises.writeFile(draft, record, { mode: 0o600, flag: "w" });
     try {
       // A link appears with its contents whole, which creating the file and then writing it would not.
-      while (!(await linkIfAbsent(draft, path))) await removeStaleLock(path, `${draft}.stale`);
+      while (!(await linkIfAbsent(draft, path))) {
+        await underGuard(`${path}.takeover`, draft, () => removeStaleLock(path));
+      }
     } finally {
       await nodeFs.promises.unlink(draft);
     }
@@ -280,22 +287,59 @@ async function linkIfAbsent(draft: string, path: string): Promise<boolean> {
   }
 }
 
-/** Removes the lock when its owner is gone; throws DirectoryLocked when it is alive. */
-async function removeStaleLock(path: string, aside: string): Promise<void> {
-  const judged = await readIfPresent(path);
-  if (judged === undefined) return;
-  const owner = decodeLockOwner(judged);
-  if (owner !== undefined && (await isAlive(owner))) throw new DirectoryLocked(path, owner.pid);
+/**
+ * Runs `work` while holding the directory `guard`: stale locks are removed by one starter at a time, so that none
+ * removes the lock that another has just taken. A guard much older than a file
+ * written now, beside `draft`, was left by a crash.
+ */
+async function underGuard(guard: string, draft: string, work: () => Promise<void>): Promise<void> {
+  const touched = `${draft}.now`;
+  for (;;) {
+    try {
+      await nodeFs.promises.mkdir(guard, { mode: 0o700 });
+      break;
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
+    // Touched, so that its time is now.
+    await nodeFs.promises.writeFile(touched, "");
+    const [mine, other] = await Promise.all([modifiedMs(touched), modifiedMs(guard)]);
+    if (other !== undefined && mine !== undefined && mine - other > GUARD_AGE_MS_MAX)
+      await removeGuard(guard);
+    else await sleep(GUARD_WAIT_MS);
+  }
   try {
-    await nodeFs.promises.rename(path, aside);
+    await work();
+  } finally {
+    await removeGuard(guard);
+    await nodeFs.promises.rm(touched, { force: true });
+  }
+}
+
+async function removeGuard(guard: string): Promise<void> {
+  try {
+    await nodeFs.promises.rmdir(guard);
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return;
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+}
+
+async function modifiedMs(path: string): Promise<number | undefined> {
+  try {
+    return (await nodeFs.promises.stat(path)).mtimeMs;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
-  // Another starter may have replaced the stale lock by its own since it was read: that one goes back.
-  const taken = await readIfPresent(aside);
-  if (taken !== judged) await linkIfAbsent(aside, path);
-  await nodeFs.promises.unlink(aside);
+}
+
+/** Removes the lock when its owner is gone; throws DirectoryLocked when it is alive. Under the guard. */
+async function removeStaleLock(path: string): Promise<void> {
+  const record = await readIfPresent(path);
+  if (record === undefined) return;
+  const owner = decodeLockOwner(record);
+  if (owner !== undefined && (await isAlive(owner))) throw new DirectoryLocked(path, owner.pid);
+  await nodeFs.promises.unlink(path);
 }
 
 /** Removes the lock if it is still ours. */

@@ -32,7 +32,7 @@ export interface RunningServer {
 /** Small enough that a new member starts in a moment: its first segment is written out in zeros. */
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** Less log than this is replayed in a moment: no snapshot is worth it. */
-const SNAPSHOT_LOG_BYTES_MIN = 32 * 1024 * 1024;
+const SNAPSHOT_LOG_BYTES_MIN = 16 * 1024 * 1024;
 const STOP_GRACE_MS = 1_000;
 const COMPACTION_PAUSE_MS = 10;
 

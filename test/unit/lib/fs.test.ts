@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -63,6 +71,15 @@ describe("A lock of the real file system", () => {
     const attempts = await Promise.allSettled(Array.from({ length: 10 }, () => fs.lock(path)));
     assert.equal(attempts.filter(({ status }) => status === "fulfilled").length, 1);
     assert.deepEqual(readdirSync(directory), ["lock"]);
+  });
+
+  it("is taken over although a starter crashed in the middle of taking it over", async () => {
+    writeFileSync(path, encodeLockOwner({ pid: 2 ** 30, bootId: "", startTicks: 0 }));
+    mkdirSync(`${path}.takeover`);
+    utimesSync(`${path}.takeover`, 1, 1);
+    const lock = await fs.lock(path);
+    assert.deepEqual(readdirSync(directory), ["lock"]);
+    await lock.release();
   });
 
   it("leaves a lock alone that another has taken meanwhile", async () => {
