@@ -294,25 +294,32 @@ async function linkIfAbsent(draft: string, path: string): Promise<boolean> {
  */
 async function underGuard(guard: string, draft: string, work: () => Promise<void>): Promise<void> {
   const touched = `${draft}.now`;
-  for (;;) {
-    try {
-      await nodeFs.promises.mkdir(guard, { mode: 0o700 });
-      break;
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
+  try {
+    while (!(await makeGuard(guard))) {
+      // Written anew, so that its time is now.
+      await nodeFs.promises.writeFile(touched, "");
+      const [now, made] = await Promise.all([modifiedMs(touched), modifiedMs(guard)]);
+      if (now !== undefined && made !== undefined && now - made > GUARD_AGE_MS_MAX) await removeGuard(guard);
+      else await sleep(GUARD_WAIT_MS);
     }
-    // Touched, so that its time is now.
-    await nodeFs.promises.writeFile(touched, "");
-    const [mine, other] = await Promise.all([modifiedMs(touched), modifiedMs(guard)]);
-    if (other !== undefined && mine !== undefined && mine - other > GUARD_AGE_MS_MAX)
-      await removeGuard(guard);
-    else await sleep(GUARD_WAIT_MS);
+  } finally {
+    await nodeFs.promises.rm(touched, { force: true });
   }
   try {
     await work();
   } finally {
     await removeGuard(guard);
-    await nodeFs.promises.rm(touched, { force: true });
+  }
+}
+
+/** False when another holds it. */
+async function makeGuard(guard: string): Promise<boolean> {
+  try {
+    await nodeFs.promises.mkdir(guard, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+    return false;
   }
 }
 
