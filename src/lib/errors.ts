@@ -58,6 +58,20 @@ export const errorTable = {
   leaseTtlTooLarge: request(grpcCode.outOfRange, "etcdserver: too large lease TTL"),
   watchCanceled: request(grpcCode.canceled, "etcdserver: watch canceled"),
   memberNotFound: request(grpcCode.notFound, "etcdserver: member not found"),
+  memberExists: request(grpcCode.failedPrecondition, "etcdserver: member ID already exist"),
+  peerUrlExists: request(grpcCode.failedPrecondition, "etcdserver: Peer URLs already exists"),
+  memberUrlsInvalid: request(grpcCode.invalidArgument, "etcdserver: given member URLs are invalid"),
+  memberNotLearner: request(grpcCode.failedPrecondition, "etcdserver: can only promote a learner member"),
+  learnerNotReady: request(
+    grpcCode.failedPrecondition,
+    "etcdserver: can only promote a learner member which is in sync with leader",
+  ),
+  learnerTooMany: request(grpcCode.failedPrecondition, "etcdserver: too many learner members in cluster"),
+  // The code is Unknown on the wire, as for tooManyRequests.
+  memberNotEnoughStarted: request(
+    grpcCode.unknown,
+    "etcdserver: re-configuration failed due to not enough started members",
+  ),
   requestTooLarge: request(grpcCode.invalidArgument, "etcdserver: request is too large"),
   learner: request(grpcCode.failedPrecondition, "etcdserver: rpc not supported for learner"),
   corrupt: request(grpcCode.dataLoss, "etcdserver: corrupt cluster"),
@@ -69,6 +83,20 @@ export const errorTable = {
   leaderChanged: unavailable(grpcCode.unavailable, "etcdserver: leader changed"),
   notLeader: unavailable(grpcCode.failedPrecondition, "etcdserver: not leader"),
   stopped: unavailable(grpcCode.unavailable, "etcdserver: server stopped"),
+  unhealthy: unavailable(grpcCode.unavailable, "etcdserver: unhealthy cluster"),
+  badLeaderTransferee: request(grpcCode.failedPrecondition, "etcdserver: bad leader transferee"),
+  leaderTransferTimeout: unavailable(
+    grpcCode.unknown,
+    "etcdserver: request timed out, leader transfer took too long",
+  ),
+  timeoutLeaderFailed: unavailable(
+    grpcCode.unavailable,
+    "etcdserver: request timed out, possibly due to previous leader failure",
+  ),
+  timeoutConnectionLost: unavailable(
+    grpcCode.unavailable,
+    "etcdserver: request timed out, possibly due to connection lost",
+  ),
   timeout: unavailable(grpcCode.unavailable, "etcdserver: request timed out"),
   timeoutApplied: unavailable(
     grpcCode.unavailable,

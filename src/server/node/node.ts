@@ -15,6 +15,7 @@ import {
   type HardState,
   MemoryLog,
   RawNode,
+  type ReadState,
   role,
   type SnapshotMetadata,
 } from "../raft/index.ts";
@@ -29,9 +30,9 @@ import {
 import { Consensus, type LogWriter } from "./consensus.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { Proposals } from "./proposals.ts";
-import { ReadQueue } from "./reads.ts";
+import { type ConfirmedRead, ReadQueue } from "./reads.ts";
 import { type SnapshotLog, type SnapshotStore, Snapshotter } from "./snapshotter.ts";
-import type { ApplyResults, NodeObserver, NodeStats, ServerNode } from "./types.ts";
+import type { ApplyResults, MemberAdded, NodeObserver, NodeStats, ServerNode } from "./types.ts";
 
 export interface NodeOptions {
   readonly memberId: bigint;
@@ -144,7 +145,7 @@ export class MemberNode implements ServerNode {
     });
     this.#reads = new ReadQueue({
       clock,
-      ask: (context) => this.#raw.readIndex(context),
+      ask: (context) => this.#raw.readIndex(encodeReadContext(this.#runId, context)),
       appliedIndex: () => this.#appliedIndex,
       wake: () => this.#consensus.wake(),
       timeoutMs,
@@ -179,7 +180,7 @@ export class MemberNode implements ServerNode {
       clock,
       sink: {
         apply: (entries) => this.#apply(entries),
-        confirmed: (states) => this.#reads.confirmed(states),
+        confirmed: (states) => this.#confirmed(states),
         leaderChanged: () => this.#leaderChanged(),
         beforeTurn: () => this.#reads.start(),
       },
@@ -297,6 +298,26 @@ export class MemberNode implements ServerNode {
     return this.#state.membership.list();
   }
 
+  memberAdd(): Promise<MemberAdded> {
+    return Promise.reject(new RequestError("stopped"));
+  }
+
+  memberRemove(): Promise<Member[]> {
+    return Promise.reject(new RequestError("stopped"));
+  }
+
+  memberUpdate(): Promise<Member[]> {
+    return Promise.reject(new RequestError("stopped"));
+  }
+
+  memberPromote(): Promise<Member[]> {
+    return Promise.reject(new RequestError("stopped"));
+  }
+
+  moveLeader(): Promise<void> {
+    return Promise.reject(new RequestError("stopped"));
+  }
+
   leaseGrant(id: bigint, ttl: number): Promise<LeaseGrantResponse> {
     return this.#leases.grant(id, ttl);
   }
@@ -399,6 +420,16 @@ export class MemberNode implements ServerNode {
     return true;
   }
 
+  /** An answer that was meant for an earlier run of this member is nobody's. */
+  #confirmed(states: readonly ReadState[]): void {
+    const reads: ConfirmedRead[] = [];
+    for (const { index, context } of states) {
+      const view = new DataView(context.buffer, context.byteOffset, context.byteLength);
+      if (view.getUint32(0) === this.#runId) reads.push({ index, context: view.getFloat64(4) });
+    }
+    this.#reads.confirmed(reads);
+  }
+
   #leaderChanged(): void {
     if (this.#raw.leader === this.#leaderId) return;
     const wasLeader = this.#leaderId === this.memberId;
@@ -424,4 +455,13 @@ export class MemberNode implements ServerNode {
     this.#reads.stop();
     this.#options.onFatal(error);
   }
+}
+
+/** A read's context as raft carries it: which run of the member asks (4 bytes), and which of its questions. */
+function encodeReadContext(runId: number, context: number): Uint8Array {
+  const bytes = new Uint8Array(12);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, runId);
+  view.setFloat64(4, context);
+  return bytes;
 }

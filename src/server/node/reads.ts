@@ -1,7 +1,12 @@
 import type { Clock, Timer } from "../../lib/clock.ts";
 import { createDeferred, type Deferred } from "../../lib/deferred.ts";
 import { RequestError } from "../../lib/errors.ts";
-import type { ReadState } from "../raft/index.ts";
+
+/** An answer of raft: the reads behind `context` are linearizable once `index` is applied. */
+export interface ConfirmedRead {
+  readonly index: number;
+  readonly context: number;
+}
 
 /** What a read round asks of raft: false while no leader is known. */
 export type AskReadIndex = (context: number) => boolean;
@@ -78,12 +83,12 @@ export class ReadQueue {
   }
 
   /** Answers of raft. */
-  confirmed(states: readonly ReadState[]): void {
+  confirmed(reads: readonly ConfirmedRead[]): void {
     const round = this.#current;
     if (round === undefined || round.index !== undefined) return;
-    for (const state of states) {
-      if (round.contexts.has(state.context)) {
-        round.index = state.index;
+    for (const read of reads) {
+      if (round.contexts.has(read.context)) {
+        round.index = read.index;
         this.applied();
         return;
       }

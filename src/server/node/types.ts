@@ -27,6 +27,11 @@ export interface ApplyResults {
   memberAttributes: undefined;
 }
 
+export interface MemberAdded {
+  readonly member: Member;
+  readonly members: Member[];
+}
+
 /** The member as the services see it (api floor). All rejections are RequestError. */
 export interface ServerNode {
   readonly memberId: bigint;
@@ -54,6 +59,17 @@ export interface ServerNode {
   admits(costBytes: number): boolean;
   alarms(): AlarmMember[];
   members(): Member[];
+  /**
+   * Membership changes (semantics-cluster A3 to A6). Resolve once the change is applied here, with all members as
+   * they are then. Reject with memberNotFound, memberExists, peerUrlExists, learnerTooMany, learnerNotReady,
+   * memberNotLearner, memberNotEnoughStarted, unhealthy (lib/errors.ts names etcd's texts), and as propose does.
+   */
+  memberAdd(peerUrls: readonly string[], isLearner: boolean): Promise<MemberAdded>;
+  memberRemove(id: bigint): Promise<Member[]>;
+  memberUpdate(id: bigint, peerUrls: readonly string[]): Promise<Member[]>;
+  memberPromote(id: bigint): Promise<Member[]>;
+  /** Hands leadership to `target`. Rejects with notLeader, badLeaderTransferee, leaderTransferTimeout. */
+  moveLeader(target: bigint): Promise<void>;
 
   /** id 0n: the member chooses one. */
   leaseGrant(id: bigint, ttl: number): Promise<LeaseGrantResponse>;

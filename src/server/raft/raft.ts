@@ -60,7 +60,7 @@ export class Raft {
   /** Index of the last membership change in the log; another is refused until it is applied. */
   #pendingConfIndex = 0;
   /** Reads that wait for the first commit of this leader's term. */
-  #pendingReads: number[] = [];
+  #pendingReads: Uint8Array[] = [];
 
   constructor(config: RaftConfig) {
     assert(config.id !== NONE, "a member id must not be 0");
@@ -129,7 +129,7 @@ export class Raft {
   }
 
   /** Asks for a read index; its ReadState carries `context`. False: no leader, ask again. */
-  readIndex(context: number): boolean {
+  readIndex(context: Uint8Array): boolean {
     if (this.role !== role.leader) return false;
     if (this.log.term(this.log.committed) === this.term) {
       this.readStates.push({ index: this.log.committed, context });
@@ -238,7 +238,10 @@ export class Raft {
       logTerm: 0,
       index: fields.index ?? 0,
       entries: [],
+      commit: 0,
       reject: false,
+      rejectHint: 0,
+      context: new Uint8Array(0),
       hardState: undefined,
       snapshot: undefined,
       responses: [],

@@ -80,7 +80,7 @@ export class RawNode {
   }
 
   /** False: no leader known; ask again later with a new context. */
-  readIndex(context: number): boolean {
+  readIndex(context: Uint8Array): boolean {
     return this.#raft.readIndex(context);
   }
 
@@ -186,7 +186,10 @@ function localMessage(type: Message["type"], to: bigint, from: bigint): Message 
     logTerm: 0,
     index: 0,
     entries: [],
+    commit: 0,
     reject: false,
+    rejectHint: 0,
+    context: new Uint8Array(0),
     hardState: undefined,
     snapshot: undefined,
     responses: [],

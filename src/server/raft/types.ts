@@ -43,9 +43,10 @@ export interface SnapshotMetadata {
   readonly term: number;
 }
 
-/** What a follower is told to load; its data travels beside the log (node/snapshot-transfer). */
+/** The state up to an entry. In a member its content travels beside the log (node/DESIGN.md), so `data` is empty. */
 export interface Snapshot {
   readonly metadata: SnapshotMetadata;
+  readonly data: Uint8Array;
 }
 
 export const role = {
@@ -65,7 +66,7 @@ export interface SoftState {
 /** A confirmed read: once `index` is applied, the reads behind `context` are linearizable. */
 export interface ReadState {
   readonly index: number;
-  readonly context: number;
+  readonly context: Uint8Array;
 }
 
 /** No member: "no leader", "no vote". */
@@ -76,28 +77,47 @@ export const LOCAL_APPLY = 0xffff_ffff_ffff_fffen;
 
 export const messageType = {
   hup: 0,
+  beat: 1,
   prop: 2,
+  app: 3,
   appResp: 4,
+  vote: 5,
   voteResp: 6,
+  snap: 7,
+  heartbeat: 8,
+  heartbeatResp: 9,
+  unreachable: 10,
+  snapStatus: 11,
+  checkQuorum: 12,
+  transferLeader: 13,
+  timeoutNow: 14,
   readIndex: 15,
+  readIndexResp: 16,
+  preVote: 17,
+  preVoteResp: 18,
   storageAppend: 19,
   storageAppendResp: 20,
   storageApply: 21,
   storageApplyResp: 22,
+  forgetLeader: 23,
 } as const;
 export type MessageType = (typeof messageType)[keyof typeof messageType];
 
-/** One message; which fields mean something depends on the type (raft-core-spec 1.1). */
+/** One message; which fields mean something depends on the type (raft-core-spec 1.1). Never changed once made. */
 export interface Message {
   readonly type: MessageType;
   readonly to: bigint;
   readonly from: bigint;
-  /** 0 on local messages. */
+  /** 0 on local messages, proposals and read index requests. */
   readonly term: number;
   readonly logTerm: number;
   readonly index: number;
   readonly entries: readonly Entry[];
+  readonly commit: number;
   readonly reject: boolean;
+  readonly rejectHint: number;
+  /** "CampaignTransfer" on votes of a transfer, the read position on heartbeats and their answers; else empty. */
+  readonly context: Uint8Array;
   /** Set on storageAppend when term, vote or commit changed. */
   readonly hardState: HardState | undefined;
   readonly snapshot: Snapshot | undefined;
