@@ -1,7 +1,8 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { assert } from "./assert.ts";
+import { CountedHistogram, type HistogramCell, type Labels } from "./histogram.ts";
 
-export type Labels = Readonly<Record<string, string>>;
+export type { HistogramCell, Labels } from "./histogram.ts";
 
 export interface Sample {
   readonly labels: Labels;
@@ -23,11 +24,6 @@ export interface CounterCell {
 export interface CounterFamily {
   /** The series with these labels; made with value 0 on first use. Keep it where the hot path is. */
   cell(labels?: Labels): CounterCell;
-}
-
-/** One series of a histogram; about half a microsecond an observation. */
-export interface HistogramCell {
-  observe(value: number): void;
 }
 
 export interface HistogramFamily {
@@ -101,7 +97,7 @@ export class MetricsRegistry {
   }
 
   histogram(family: MetricFamily & { readonly buckets: readonly number[] }): HistogramFamily {
-    const histogram = new Histogram({
+    const histogram = new CountedHistogram({
       ...common(family),
       buckets: [...family.buckets],
       registers: [this.#registry],
@@ -113,8 +109,7 @@ export class MetricsRegistry {
         const key = JSON.stringify(sorted);
         const known = cells.get(key);
         if (known !== undefined) return known;
-        histogram.zero(sorted);
-        const fresh = histogram.labels(sorted);
+        const fresh = histogram.addCell(sorted);
         cells.set(key, fresh);
         return fresh;
       },

@@ -4,7 +4,7 @@ import type { StoreObserver } from "./mvcc/index.ts";
 import type { NodeObserver } from "./node/index.ts";
 import type { WalSync } from "./storage/index.ts";
 
-/** The moments that the server reports as they happen; each costs about half a microsecond. Durations in milliseconds. */
+/** The moments that the server reports as they happen; Durations in milliseconds. */
 export interface TimingHooks extends NodeObserver, StoreObserver {
   walSynced(sync: WalSync): void;
 }

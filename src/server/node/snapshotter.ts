@@ -70,7 +70,7 @@ export class Snapshotter {
     this.#entriesSince += entries.length;
     for (const entry of entries) this.#logBytesSince += entry.data.length + ENTRY_OVERHEAD_BYTES;
     if (this.#running !== undefined || this.#isStopped || this.#entriesSince < this.#entriesMin) return;
-    if (this.#logBytesSince < Math.max(this.#logBytesMin, this.#lastSizeBytes / 2)) return;
+    if (this.#logBytesSince < Math.max(this.#logBytesMin, this.#lastSizeBytes)) return;
     // Not within apply: the entries of this batch are answered first.
     this.#running = new Promise<void>((resolve) => this.#clock.defer(resolve))
       .then(() => this.#take())

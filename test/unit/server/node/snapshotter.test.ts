@@ -90,7 +90,8 @@ describe("Snapshotter", () => {
     snapshotter.applied(entries(10, 1_000));
     await settle();
     assert.equal(events.filter((event) => event.startsWith("write")).length, 1);
-    snapshotter.applied(entries(10, 0));
+    // With these the log has gathered what the snapshot weighs.
+    snapshotter.applied(entries(50, 0));
     await settle();
     assert.equal(events.filter((event) => event.startsWith("write")).length, 2);
   });

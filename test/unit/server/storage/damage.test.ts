@@ -206,6 +206,8 @@ describe("Damage to a snapshot", function () {
     const store = new FileSnapshotStore({ fs, directory: snapshotDirectory, ...identity });
     const prng = createPrng(3);
     const chunks = Array.from({ length: 30 }, () => Buffer.alloc(1 + prng.below(4200), prng.below(256)));
+    // Fills the file up to sizeBytes.
+    chunks.push(Buffer.alloc(12_250, 0x5a));
     await store.write(metadata(77, 5), chunks);
     const [name] = await fs.readDirectory(snapshotDirectory);
     const path = `${snapshotDirectory}/${name}`;
@@ -228,6 +230,7 @@ describe("Damage to a snapshot", function () {
 
   it("of one bit anywhere, or by cutting the file at any length, is detected", async () => {
     const { path, content } = await sample();
+    assert.equal(content.length, sizeBytes);
     let flips = 0;
     let cuts = 0;
     assert.equal(await isDetected(path, content), false);
