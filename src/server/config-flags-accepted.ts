@@ -12,10 +12,12 @@ function flag(
   return { name, family: "etcd", type, default: fallback, help, group, support, reason };
 }
 
-const oneMember = "a single member has no peers in this version";
+const ownPeerTimeouts = "connections of members have time-outs of their own here";
+const noComparison = "members do not compare their content while they run";
+const onePeerCert = "a member presents its --peer-cert-file to those that it dials, too";
 const noTracing = "traces are not exported by this version";
 const noAuth = "users and roles are not served by this version";
-const noDiscovery = "clusters come with a later version";
+const noDiscovery = "discovery is not served: name the members in --initial-cluster";
 const noBolt = "the storage engine is not bbolt";
 const noGateway = "the JSON gateway is not served by this version";
 
@@ -46,14 +48,6 @@ const inertFlags: readonly FlagSpec[] = [
     "Log files to keep.",
     "log files go when a snapshot covers them",
   ),
-  inert(
-    "STORAGE",
-    "snapshot-catchup-entries",
-    "integer",
-    "5000",
-    "Log entries kept behind a snapshot for members that are behind.",
-    oneMember,
-  ),
   inert("STORAGE", "unsafe-no-fsync", "boolean", "false", "Do not sync.", "writes are always synced here"),
   inert("STORAGE", "memory-mlock", "boolean", "false", "Lock memory.", "Node cannot lock its memory"),
   inert("STORAGE", "backend-bbolt-freelist-type", "string", "map", "Free list of bbolt.", noBolt),
@@ -83,32 +77,39 @@ const inertFlags: readonly FlagSpec[] = [
     "Pause of bites.",
     "bites are bounded by time",
   ),
-  inert("STORAGE", "corrupt-check-time", "duration", "0s", "Time between comparisons of members.", oneMember),
-  inert("STORAGE", "compact-hash-check-time", "duration", "1m", "Time between hash comparisons.", oneMember),
-  inert("CLUSTER", "initial-election-tick-advance", "boolean", "true", "Elect sooner at start.", oneMember),
-  inert("CLUSTER", "raft-read-timeout", "duration", "5s", "Read time-out of peers.", oneMember),
-  inert("CLUSTER", "raft-write-timeout", "duration", "5s", "Write time-out of peers.", oneMember),
-  inert("CLUSTER", "strict-reconfig-check", "boolean", "true", "Refuse unsafe member changes.", oneMember),
-  inert("CLUSTER", "pre-vote", "boolean", "true", "Ask before an election.", oneMember),
-  inert("CLUSTER", "max-learners", "integer", "1", "Learners in the cluster.", oneMember),
-  inert("CLUSTER", "downgrade-check-time", "duration", "5s", "Time between downgrade checks.", oneMember),
-  inert("SECURITY", "peer-cert-file", "string", "", "Certificate for peers.", oneMember),
-  inert("SECURITY", "peer-key-file", "string", "", "Key for peers.", oneMember),
-  inert("SECURITY", "peer-client-cert-file", "string", "", "Client certificate for peers.", oneMember),
-  inert("SECURITY", "peer-client-key-file", "string", "", "Client key for peers.", oneMember),
-  inert("SECURITY", "peer-client-cert-auth", "boolean", "false", "Require certificates of peers.", oneMember),
-  inert("SECURITY", "peer-trusted-ca-file", "string", "", "CA of peers.", oneMember),
-  inert("SECURITY", "peer-auto-tls", "boolean", "false", "Self-signed certificates of peers.", oneMember),
-  inert("SECURITY", "peer-crl-file", "string", "", "Revoked certificates of peers.", oneMember),
-  inert("SECURITY", "peer-cert-allowed-cn", "list", "", "Allowed names of peers.", oneMember),
-  inert("SECURITY", "peer-cert-allowed-hostname", "list", "", "Allowed hosts of peers.", oneMember),
+  inert(
+    "STORAGE",
+    "corrupt-check-time",
+    "duration",
+    "0s",
+    "Time between comparisons of members.",
+    noComparison,
+  ),
+  inert(
+    "STORAGE",
+    "compact-hash-check-time",
+    "duration",
+    "1m",
+    "Time between hash comparisons.",
+    noComparison,
+  ),
+  inert("CLUSTER", "raft-read-timeout", "duration", "5s", "Read time-out of peers.", ownPeerTimeouts),
+  inert("CLUSTER", "raft-write-timeout", "duration", "5s", "Write time-out of peers.", ownPeerTimeouts),
+  inert(
+    "CLUSTER",
+    "downgrade-check-time",
+    "duration",
+    "5s",
+    "Time between downgrade checks.",
+    "downgrades are not served by this version",
+  ),
   inert(
     "SECURITY",
     "peer-skip-client-san-verification",
     "boolean",
     "false",
     "Skip SANs of peers.",
-    oneMember,
+    "a peer's address is not compared with its certificate anyway",
   ),
   inert("SECURITY", "client-cert-file", "string", "", "Certificate of the gateway.", noGateway),
   inert("SECURITY", "client-key-file", "string", "", "Key of the gateway.", noGateway),
@@ -168,7 +169,14 @@ const inertFlags: readonly FlagSpec[] = [
 
 const refusedFlags: readonly FlagSpec[] = [
   refused("STORAGE", "wal-dir", "string", "", "Directory of the log.", "the log lives in the data directory"),
-  refused("STORAGE", "force-new-cluster", "boolean", "false", "Restart as one member.", noDiscovery),
+  refused(
+    "STORAGE",
+    "force-new-cluster",
+    "boolean",
+    "false",
+    "Restart as one member.",
+    "a cluster that lost its quorum is not rebuilt by this version",
+  ),
   refused("CLUSTER", "discovery-token", "string", "", "Discovery.", noDiscovery),
   refused("CLUSTER", "discovery-endpoints", "list", "", "Discovery.", noDiscovery),
   inert("CLUSTER", "discovery-dial-timeout", "duration", "2s", "Discovery.", noDiscovery),
@@ -207,6 +215,33 @@ const refusedFlags: readonly FlagSpec[] = [
     "list",
     "",
     "Allowed hosts of client certificates.",
+    "all hosts would be let in",
+  ),
+  refused(
+    "SECURITY",
+    "peer-auto-tls",
+    "boolean",
+    "false",
+    "Self-signed certificates of peers.",
+    "certificates are not made here",
+  ),
+  refused("SECURITY", "peer-client-cert-file", "string", "", "Client certificate for peers.", onePeerCert),
+  refused("SECURITY", "peer-client-key-file", "string", "", "Client key for peers.", onePeerCert),
+  refused("SECURITY", "peer-crl-file", "string", "", "Revoked peer certificates.", "they would be let in"),
+  refused(
+    "SECURITY",
+    "peer-cert-allowed-cn",
+    "list",
+    "",
+    "Allowed names of peer certificates.",
+    "all names would be let in",
+  ),
+  refused(
+    "SECURITY",
+    "peer-cert-allowed-hostname",
+    "list",
+    "",
+    "Allowed hosts of peer certificates.",
     "all hosts would be let in",
   ),
   refused("SECURITY", "cipher-suites", "list", "", "Allowed ciphers.", "Node's own list would be used"),

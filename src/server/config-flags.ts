@@ -30,7 +30,7 @@ const shortFlags: readonly FlagSpec[] = [
     "cluster",
     "urls",
     "",
-    "Peer URLs of all members, comma-separated; the n-th is that of member n. One member in this version.",
+    "Peer URLs of all members, comma-separated; the n-th is that of member n.",
   ),
   served(
     "metastore",
@@ -49,16 +49,14 @@ const shortFlags: readonly FlagSpec[] = [
     "HOST:PORT of the etcd API; :2379 listens on all interfaces. Short for --listen-client-urls.",
   ),
   served("metastore", "STORAGE", "storage", "choice", "memory", "Storage engine under the log.", ["memory"]),
-  {
-    name: "join",
-    family: "metastore",
-    type: "boolean",
-    default: "false",
-    help: "Join the cluster named by --cluster instead of starting a new one.",
-    group: "CLUSTER",
-    support: "refused",
-    reason: "clusters come with a later version",
-  },
+  served(
+    "metastore",
+    "CLUSTER",
+    "join",
+    "boolean",
+    "false",
+    "Join the cluster as a member that was added to it; --cluster names all members, this one too.",
+  ),
 ];
 
 const memberFlags: readonly FlagSpec[] = [
@@ -96,7 +94,7 @@ const memberFlags: readonly FlagSpec[] = [
     "listen-peer-urls",
     "urls",
     "http://localhost:2380",
-    "URLs for members. One member has no peers: nothing is listened on in this version.",
+    "URLs to listen on for the other members; those of --initial-advertise-peer-urls when not given.",
   ),
   served(
     "etcd",
@@ -112,7 +110,7 @@ const memberFlags: readonly FlagSpec[] = [
     "initial-cluster",
     "list",
     "",
-    "Members of a new cluster as NAME=URL,...; NAME with its own peer URLs when not given.",
+    "All members as NAME=URL,... (a name may repeat); NAME with its own peer URLs when not given.",
   ),
   served(
     "etcd",
@@ -120,7 +118,7 @@ const memberFlags: readonly FlagSpec[] = [
     "initial-cluster-state",
     "choice",
     "new",
-    "Whether the cluster is new or exists.",
+    "new: all members of --initial-cluster start now; existing: this member was added. Ignored on a restart.",
     ["new", "existing"],
   ),
   served("etcd", "CLUSTER", "initial-cluster-token", "string", "etcd-cluster", "Goes into the cluster id."),
@@ -139,6 +137,35 @@ const memberFlags: readonly FlagSpec[] = [
     "integer",
     "1000",
     "Silence of the leader before an election, in milliseconds; 5 heartbeats to 50000.",
+  ),
+];
+
+const consensusFlags: readonly FlagSpec[] = [
+  served("etcd", "CLUSTER", "pre-vote", "boolean", "true", "Ask before an election whether it can be won."),
+  served(
+    "etcd",
+    "CLUSTER",
+    "initial-election-tick-advance",
+    "boolean",
+    "true",
+    "At start wait for a leader only a moment instead of a whole election time-out.",
+  ),
+  served(
+    "etcd",
+    "CLUSTER",
+    "strict-reconfig-check",
+    "boolean",
+    "true",
+    "Refuse changes of members that would leave the cluster without a quorum.",
+  ),
+  served("etcd", "CLUSTER", "max-learners", "integer", "1", "Learners that the cluster may have at a time."),
+  served(
+    "etcd",
+    "STORAGE",
+    "snapshot-catchup-entries",
+    "integer",
+    "5000",
+    "Log entries kept behind a snapshot, for members that are a little behind.",
   ),
 ];
 
@@ -232,6 +259,17 @@ const securityFlags: readonly FlagSpec[] = [
     "CA of client certificates (PEM); when given, clients must present one.",
   ),
   served("etcd", "SECURITY", "client-cert-auth", "boolean", "false", "Require client certificates."),
+  served("etcd", "SECURITY", "peer-cert-file", "string", "", "Certificate (PEM) for https peer URLs."),
+  served("etcd", "SECURITY", "peer-key-file", "string", "", "Key of the peer certificate (PEM)."),
+  served(
+    "etcd",
+    "SECURITY",
+    "peer-trusted-ca-file",
+    "string",
+    "",
+    "CA of the members' certificates (PEM); when given, members must present one.",
+  ),
+  served("etcd", "SECURITY", "peer-client-cert-auth", "boolean", "false", "Require certificates of members."),
   served(
     "etcd",
     "SECURITY",
@@ -282,6 +320,7 @@ const securityFlags: readonly FlagSpec[] = [
 export const serveFlags: readonly FlagSpec[] = [
   ...shortFlags,
   ...memberFlags,
+  ...consensusFlags,
   ...limitFlags,
   ...securityFlags,
   ...acceptedFlags,

@@ -51,6 +51,30 @@ export function parseAdvertiseUrls(value: RawValue): string[] {
 }
 
 /**
+ * Where to listen for those who come to `advertised`: the same address, or all interfaces when a name stands there,
+ * since it may mean another address to others.
+ */
+export function parseAdvertisedListeners(advertised: readonly string[]): ListenAddress[] {
+  const addresses = advertised.map((url) => {
+    const { scheme, host, port } = parseUrl(url, "peer URL");
+    const isAddress = host === "localhost" || isIP(host) !== 0;
+    return {
+      host: isAddress ? host : "0.0.0.0",
+      port,
+      isTls: scheme === "https",
+      url: isAddress ? url : `${scheme}://0.0.0.0:${port}`,
+    };
+  });
+  // Several names for one port need one listener.
+  return addresses.filter(({ url }, i) => addresses.findIndex((other) => other.url === url) === i);
+}
+
+/** A peer URL in the notation in which equal ones compare equal: host names have no case. */
+export function comparableUrl(url: string): string {
+  return url.toLowerCase().replace(/\/$/, "");
+}
+
+/**
  * "PORT", "HOST:PORT" or ":PORT" (all interfaces). `bareHost` is the host of a bare port; undefined refuses one.
  * Throws UsageError.
  */
@@ -99,7 +123,14 @@ export function parseInitialCluster(value: RawValue): Map<string, string[]> {
     const urls = parseAdvertiseUrls({ text: item.slice(equals + 1), source: value.source });
     members.set(name, [...(members.get(name) ?? []), ...urls]);
   }
-  refuseDuplicates([...members.values()].flat(), value.source);
+  const urls = [...members.values()].flat().map(comparableUrl);
+  const twice = urls.find((url, i) => urls.indexOf(url) !== i);
+  if (twice !== undefined) {
+    throw new UsageError(
+      `${value.source}: initial cluster ${value.text} has duplicated url ${twice}`,
+      "each member has peer URLs of its own",
+    );
+  }
   return members;
 }
 

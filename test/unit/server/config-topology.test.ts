@@ -11,57 +11,6 @@ describe("Who the member is and where it listens", () => {
     }
   });
 
-  it("makes the n-th URL of --cluster member n", () => {
-    const flags = { cluster: "http://a:1" };
-    assert.deepEqual([...load({ flags }).initialCluster], [["default", ["http://a:1"]]]);
-    assert.deepEqual(
-      [...load({ flags: { ...flags, id: 1, name: "n" } }).initialCluster],
-      [["n", ["http://a:1"]]],
-    );
-    assert.deepEqual(load({ flags }).advertisePeerUrls, ["http://a:1"]);
-    assert.throws(
-      () => load({ flags: { ...flags, id: 2 } }),
-      saying(/--id=2 is not in --cluster, which has 1 URL/),
-    );
-  });
-
-  it("refuses clusters, which come later", () => {
-    assert.throws(
-      () => load({ flags: { id: 1, cluster: "http://a:1,http://b:1,http://c:1" } }),
-      saying(/--cluster names 3 members: clusters come with a later version/),
-    );
-    assert.throws(
-      () => load({ flags: { "initial-cluster": "default=http://localhost:2380,b=http://b:1" } }),
-      saying(/--initial-cluster names 2 members/),
-    );
-    assert.throws(() => load({ flags: { join: true } }), saying(/--join is not supported: clusters come/));
-  });
-
-  it("finds itself in --initial-cluster with the URLs it advertises", () => {
-    const config = load({
-      flags: {
-        name: "n",
-        "initial-cluster": "n=http://h:1,n=http://h:2",
-        "initial-advertise-peer-urls": "http://h:2,http://h:1",
-      },
-    });
-    assert.deepEqual([...config.initialCluster], [["n", ["http://h:1", "http://h:2"]]]);
-    assert.throws(
-      () => load({ flags: { name: "n", "initial-cluster": "m=http://h:1" } }),
-      saying(/couldn't find local name "n" in the initial cluster configuration/),
-    );
-    assert.throws(
-      () => load({ flags: { name: "n", "initial-cluster": "n=http://h:1" } }),
-      saying(/--initial-cluster has n=http:\/\/h:1 but --initial-advertise-peer-urls is/),
-    );
-    assert.throws(() => load({ flags: { "initial-cluster": "http://h:1" } }), saying(/has no member name/));
-  });
-
-  it("follows the name and peer URLs when --initial-cluster is not given", () => {
-    const config = load({ flags: { name: "n", "initial-advertise-peer-urls": "http://h:1" } });
-    assert.deepEqual([...config.initialCluster], [["n", ["http://h:1"]]]);
-  });
-
   it("refuses two flags that say the same thing", () => {
     assert.throws(
       () => load({ flags: { "grpc-addr": ":1", "listen-client-urls": "http://127.0.0.1:1" } }),
@@ -118,8 +67,8 @@ describe("Who the member is and where it listens", () => {
 
   it("keeps the state and token of the initial cluster", () => {
     const config = load({ flags: { "initial-cluster-state": "existing", "initial-cluster-token": "t" } });
-    assert.equal(config.initialClusterState, "existing");
-    assert.equal(config.initialClusterToken, "t");
+    assert.equal(config.peers.state, "existing");
+    assert.equal(config.peers.token, "t");
     assert.throws(() => load({ flags: { "initial-cluster-state": "old" } }), saying(/not one of its values/));
   });
 });

@@ -14,7 +14,7 @@ describe("The configuration", () => {
     assert.equal(config.dataDir, "default.metastore");
     assert.equal(config.keyApiListener, undefined);
     assert.deepEqual(config.warnings, []);
-    assert.deepEqual([...config.initialCluster], [["default", ["http://localhost:2380"]]]);
+    assert.deepEqual(config.peers.self, { name: "default", peerUrls: ["http://localhost:2380"] });
   });
 
   it("has etcd's defaults", () => {
@@ -32,8 +32,6 @@ describe("The configuration", () => {
     assert.equal(config.isMetricsExtensive, false);
     assert.equal(config.tls, undefined);
     assert.deepEqual(config.log, { level: "info", format: "json", outputs: ["stderr"] });
-    assert.equal(config.initialClusterState, "new");
-    assert.equal(config.initialClusterToken, "etcd-cluster");
   });
 
   it("has a finite number of streams per connection", () => {
@@ -61,7 +59,7 @@ describe("The configuration", () => {
     assert.deepEqual(config.clientListeners, [
       { host: "0.0.0.0", port: 2379, isTls: false, url: "http://0.0.0.0:2379" },
     ]);
-    assert.deepEqual([...config.initialCluster], [["1", ["http://127.0.0.1:9021"]]]);
+    assert.deepEqual(config.peers.members, [{ name: "1", peerUrls: ["http://127.0.0.1:9021"] }]);
     assert.deepEqual(config.advertiseClientUrls, ["http://localhost:2379"]);
     assert.equal(config.warnings.length, 1);
   });
