@@ -47,7 +47,7 @@ export class Admin {
 
   /** Only the leader takes this. */
   async moveLeader(target: bigint): Promise<void> {
-    await this.#raw.call("/etcdserverpb.Maintenance/MoveLeader", idField(1, target), 10_000);
+    await this.#raw.call("/etcdserverpb.Maintenance/MoveLeader", idField(1, target), 5_000);
   }
 
   close(): void {

@@ -1,0 +1,125 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createPrng } from "../../../src/lib/prng.ts";
+import { judge, type Verdict } from "../checks/verdict.ts";
+import { Cluster, until } from "../harness/index.ts";
+import { Nemesis } from "../nemesis/nemesis.ts";
+import type { OutcomeCounts } from "../workload/recorder.ts";
+import { Workload } from "../workload/workload.ts";
+import { clusterOptions, type ScenarioOptions, withCluster } from "./scenario.ts";
+
+export interface ChaosOptions extends ScenarioOptions {
+  /** How long faults go on. */
+  readonly seconds: number;
+  readonly clients?: number;
+  /** Absent: drawn, 3 or 5. */
+  readonly size?: number;
+  readonly only?: readonly string[];
+  /** Acknowledged operations a second below which the round is worth nothing. */
+  readonly acknowledgedPerSecondMin?: number;
+  /** The planted fault that the checks must find. */
+  readonly areReadsStale?: boolean;
+}
+
+export interface ChaosReport {
+  readonly seed: number;
+  readonly setting: string;
+  readonly violations: readonly string[];
+  readonly faults: ReadonlyMap<string, number>;
+  readonly faultsRefused: number;
+  readonly counts: ReadonlyMap<string, OutcomeCounts>;
+  readonly errors: ReadonlyMap<string, number>;
+  readonly acknowledged: number;
+  readonly acknowledgedPerSecond: number;
+  readonly verdict: Verdict;
+  /** From the end of the faults to the first write acknowledged. */
+  readonly firstWriteMs: number;
+}
+
+const SETTLE_MS = 500;
+/** Once nothing fails any more, a write must come through within this. */
+const FIRST_WRITE_LIMIT_MS = 10_000;
+
+/** One fresh cluster under mixed faults for a while, then judged. The seed draws the cluster, the clients and the faults. */
+export async function chaosRound(options: ChaosOptions): Promise<ChaosReport> {
+  const prng = createPrng(options.seed);
+  const size = options.size ?? (prng.below(3) === 0 ? 5 : 3);
+  const snapshotCount = [50, 500, 5_000, 100_000][prng.below(4)]!;
+  const seeds = { workload: prng.below(2 ** 31), nemesis: prng.below(2 ** 31) };
+  const clients = options.clients ?? 8 + prng.below(5);
+  const setting = `${size} members, ${clients} clients, snapshots every ${snapshotCount}`;
+  options.say(`seed ${options.seed}: ${setting}`);
+  return withCluster(
+    await Cluster.start(clusterOptions(options, size, { snapshotCount })),
+    async (cluster) => {
+      const workload = Workload.start(cluster, {
+        ...{ clients, seed: seeds.workload, leaseClients: 2, watchers: 4 },
+        areReadsStale: options.areReadsStale ?? false,
+      });
+      const { recorder } = workload;
+      const began = performance.now();
+      const say = (text: string): void =>
+        options.say(`  ${((performance.now() - began) / 1_000).toFixed(1)} s: ${text}`);
+      const nemesis = new Nemesis({
+        ...{ cluster, seed: seeds.nemesis, note: say },
+        loggedRevision: () => workload.loggedRevision,
+        compact: (member, revision) => workload.compact(member, revision),
+        ...(options.only === undefined ? {} : { only: options.only }),
+      });
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      await nemesis.run(options.seconds * 1_000);
+      await cluster.heal();
+      const quietFromMs = performance.now();
+      const violations: string[] = [];
+      const firstWriteMs = await until("a write is acknowledged", FIRST_WRITE_LIMIT_MS, () =>
+        recorder.operations.some(
+          ({ request, response, callMs }) =>
+            callMs >= quietFromMs && request.kind === "txn" && response?.kind === "txn",
+        )
+          ? performance.now() - quietFromMs
+          : undefined,
+      ).catch((error: Error) => {
+        violations.push(`liveness: ${error.message}`);
+        return Number.NaN;
+      });
+      const acknowledged = recorder.acknowledged;
+      const acknowledgedPerSecond = (acknowledged * 1_000) / (performance.now() - began);
+      const minimum = options.acknowledgedPerSecondMin ?? 30;
+      if (acknowledgedPerSecond < minimum) {
+        violations.push(`vacuous: ${acknowledgedPerSecond.toFixed(0)} acknowledged/s, asked for ${minimum}`);
+      }
+      const verdict = await judge(cluster, workload, { healedMs, quietFromMs });
+      violations.push(...verdict.violations.map(({ promise, detail }) => `${promise}: ${detail}`));
+      if (recorder.finalErrors.length > 0) {
+        violations.push(
+          `errors that no retry helps against: ${[...new Set(recorder.finalErrors)].join("; ")}`,
+        );
+      }
+      if (violations.length > 0) writeHistory(options.folder, workload);
+      return {
+        ...{
+          seed: options.seed,
+          setting,
+          violations,
+          verdict,
+          firstWriteMs,
+          acknowledged,
+          acknowledgedPerSecond,
+        },
+        ...{ faults: nemesis.counts, faultsRefused: nemesis.refusedCount },
+        ...{ counts: recorder.counts, errors: recorder.errors },
+      };
+    },
+  );
+}
+
+/** Everything the checks looked at, for whoever looks into it. */
+function writeHistory(folder: string, { recorder }: Workload): void {
+  const { operations, serializableReads, watches, leases, log } = recorder;
+  const text = JSON.stringify(
+    { operations, serializableReads, watches, leases, log: log.revisions },
+    (_, value: unknown) => (value === Number.POSITIVE_INFINITY ? "Infinity" : value),
+    1,
+  );
+  writeFileSync(join(folder, "history.json"), text);
+}
