@@ -1,6 +1,15 @@
 import { decoder, encoder } from "./codec.ts";
 import { readResponseHeader, writeResponseHeader } from "./header-codec.ts";
-import type { Member, MemberListRequest, MemberListResponse } from "./messages.ts";
+import type {
+  Member,
+  MemberAddRequest,
+  MemberAddResponse,
+  MemberIdRequest,
+  MemberListRequest,
+  MemberListResponse,
+  MembersResponse,
+  MemberUpdateRequest,
+} from "./messages.ts";
 import type { Reader } from "./wire-reader.ts";
 import type { Writer } from "./wire-writer.ts";
 
@@ -77,3 +86,83 @@ function readMemberListResponse(reader: Reader): MemberListResponse {
 
 export const encodeMemberListResponse = encoder(writeMemberListResponse);
 export const decodeMemberListResponse = decoder(readMemberListResponse);
+
+/** The answers to MemberRemove, MemberUpdate and MemberPromote have the fields of MemberListResponse. */
+export const encodeMembersResponse: (message: MembersResponse) => Buffer = encodeMemberListResponse;
+export const decodeMembersResponse: (bytes: Uint8Array) => MembersResponse = decodeMemberListResponse;
+
+function writeMemberAddRequest(writer: Writer, message: MemberAddRequest): void {
+  writer.bool(0x10, message.isLearner);
+  writer.texts(0x0a, message.peerUrls);
+}
+
+function readMemberAddRequest(reader: Reader): MemberAddRequest {
+  const message: MemberAddRequest = { peerUrls: [], isLearner: false };
+  while (reader.hasMore) {
+    const tag = reader.tag();
+    if (tag === 0x0a) message.peerUrls.push(reader.text());
+    else if (tag === 0x10) message.isLearner = reader.bool();
+    else reader.skip(tag);
+  }
+  return message;
+}
+
+export const encodeMemberAddRequest = encoder(writeMemberAddRequest);
+export const decodeMemberAddRequest = decoder(readMemberAddRequest);
+
+function writeMemberAddResponse(writer: Writer, message: MemberAddResponse): void {
+  writer.messages(0x1a, message.members, writeMember);
+  writer.message(0x12, message.member, writeMember);
+  writer.message(0x0a, message.header, writeResponseHeader);
+}
+
+function readMemberAddResponse(reader: Reader): MemberAddResponse {
+  const message: MemberAddResponse = { header: undefined, member: undefined, members: [] };
+  while (reader.hasMore) {
+    const tag = reader.tag();
+    if (tag === 0x0a) message.header = reader.message(readResponseHeader);
+    else if (tag === 0x12) message.member = reader.message(readMember);
+    else if (tag === 0x1a) message.members.push(reader.message(readMember));
+    else reader.skip(tag);
+  }
+  return message;
+}
+
+export const encodeMemberAddResponse = encoder(writeMemberAddResponse);
+export const decodeMemberAddResponse = decoder(readMemberAddResponse);
+
+function writeMemberIdRequest(writer: Writer, message: MemberIdRequest): void {
+  writer.bigUint64(0x08, message.id);
+}
+
+function readMemberIdRequest(reader: Reader): MemberIdRequest {
+  const message: MemberIdRequest = { id: 0n };
+  while (reader.hasMore) {
+    const tag = reader.tag();
+    if (tag === 0x08) message.id = reader.bigUint64();
+    else reader.skip(tag);
+  }
+  return message;
+}
+
+export const encodeMemberIdRequest = encoder(writeMemberIdRequest);
+export const decodeMemberIdRequest = decoder(readMemberIdRequest);
+
+function writeMemberUpdateRequest(writer: Writer, message: MemberUpdateRequest): void {
+  writer.texts(0x12, message.peerUrls);
+  writer.bigUint64(0x08, message.id);
+}
+
+function readMemberUpdateRequest(reader: Reader): MemberUpdateRequest {
+  const message: MemberUpdateRequest = { id: 0n, peerUrls: [] };
+  while (reader.hasMore) {
+    const tag = reader.tag();
+    if (tag === 0x08) message.id = reader.bigUint64();
+    else if (tag === 0x12) message.peerUrls.push(reader.text());
+    else reader.skip(tag);
+  }
+  return message;
+}
+
+export const encodeMemberUpdateRequest = encoder(writeMemberUpdateRequest);
+export const decodeMemberUpdateRequest = decoder(readMemberUpdateRequest);

@@ -12,6 +12,7 @@ import type {
   HashKvRequest,
   HashKvResponse,
   HashResponse,
+  MoveLeaderRequest,
   StatusResponse,
 } from "./messages.ts";
 import type { Reader } from "./wire-reader.ts";
@@ -217,3 +218,20 @@ export const decodeHashKvResponse = decoder(readHashKvResponse);
 
 export const encodeDefragmentResponse = encoder(writeHeaderOnlyResponse);
 export const decodeDefragmentResponse = decoder(readHeaderOnlyResponse);
+
+function writeMoveLeaderRequest(writer: Writer, message: MoveLeaderRequest): void {
+  writer.bigUint64(0x08, message.targetId);
+}
+
+function readMoveLeaderRequest(reader: Reader): MoveLeaderRequest {
+  const message: MoveLeaderRequest = { targetId: 0n };
+  while (reader.hasMore) {
+    const tag = reader.tag();
+    if (tag === 0x08) message.targetId = reader.bigUint64();
+    else reader.skip(tag);
+  }
+  return message;
+}
+
+export const encodeMoveLeaderRequest = encoder(writeMoveLeaderRequest);
+export const decodeMoveLeaderRequest = decoder(readMoveLeaderRequest);

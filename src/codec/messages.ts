@@ -236,6 +236,30 @@ export interface MemberListResponse {
   members: Member[];
 }
 
+export interface MemberAddRequest {
+  peerUrls: string[];
+  isLearner: boolean;
+}
+
+export interface MemberAddResponse {
+  header: ResponseHeader | undefined;
+  member: Member | undefined;
+  members: Member[];
+}
+
+/** MemberRemoveRequest and MemberPromoteRequest. */
+export interface MemberIdRequest {
+  id: bigint;
+}
+
+export interface MemberUpdateRequest {
+  id: bigint;
+  peerUrls: string[];
+}
+
+/** MemberRemoveResponse, MemberUpdateResponse and MemberPromoteResponse: all members, as in MemberListResponse. */
+export type MembersResponse = MemberListResponse;
+
 export const alarmType = { none: 0, noSpace: 1, corrupt: 2 } as const;
 export const alarmAction = { get: 0, activate: 1, deactivate: 2 } as const;
 
@@ -284,6 +308,10 @@ export interface HashKvResponse {
   hash: number;
   compactRevision: number;
   hashRevision: number;
+}
+
+export interface MoveLeaderRequest {
+  targetId: bigint;
 }
 
 /** Maintenance.Defragment and every other answer that carries a header at most. */

@@ -30,11 +30,11 @@ const services: Readonly<Record<string, readonly ServiceRow[]>> = {
     ["LeaseLeases", "unary", "served"],
   ],
   "etcdserverpb.Cluster": [
-    ["MemberAdd", "unary", "later"],
-    ["MemberRemove", "unary", "later"],
-    ["MemberUpdate", "unary", "later"],
+    ["MemberAdd", "unary", "served"],
+    ["MemberRemove", "unary", "served"],
+    ["MemberUpdate", "unary", "served"],
     ["MemberList", "unary", "served"],
-    ["MemberPromote", "unary", "later"],
+    ["MemberPromote", "unary", "served"],
   ],
   "etcdserverpb.Maintenance": [
     ["Alarm", "unary", "served"],
@@ -43,7 +43,7 @@ const services: Readonly<Record<string, readonly ServiceRow[]>> = {
     ["Hash", "unary", "served"],
     ["HashKV", "unary", "served"],
     ["Snapshot", "serverStream", "later"],
-    ["MoveLeader", "unary", "later"],
+    ["MoveLeader", "unary", "served"],
     ["Downgrade", "unary", "later"],
   ],
   "etcdserverpb.Auth": [

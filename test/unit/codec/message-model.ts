@@ -8,7 +8,7 @@ import type { WireObject } from "./reference.ts";
 type Message = Record<string, unknown>;
 
 /** 64-bit fields that messages.ts holds as bigint: ids, which use the whole range. */
-const bigFields = new Set(["cluster_id", "member_id", "memberID", "lease", "ID", "leader"]);
+const bigFields = new Set(["cluster_id", "member_id", "memberID", "lease", "ID", "leader", "targetID"]);
 /** Embedded messages that messages.ts always has. */
 const requiredFields = new Set(["mvccpb.Event.kv", "etcdserverpb.RangeStreamResponse.range_response"]);
 /** Fields that messages.ts leaves out. */

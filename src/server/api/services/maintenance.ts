@@ -3,13 +3,15 @@ import {
   alarmType,
   decodeAlarmRequest,
   decodeHashKvRequest,
+  decodeMoveLeaderRequest,
   encodeAlarmResponse,
   encodeDefragmentResponse,
   encodeHashKvResponse,
   encodeHashResponse,
+  encodeHeaderOnlyResponse,
   encodeStatusResponse,
 } from "../../../codec/index.ts";
-import { errorTable } from "../../../lib/errors.ts";
+import { errorTable, RequestError } from "../../../lib/errors.ts";
 import type { ServerNode } from "../../node/index.ts";
 import { headerAt } from "../response-header.ts";
 import type { MethodHandler, UnaryHandler } from "../transport.ts";
@@ -19,7 +21,7 @@ import type { ServiceContext } from "./service-context.ts";
 /** What an empty store weighs. Never 0: etcd's tools divide by the size, and leave a size of 0 out of their JSON. */
 export const EMPTY_STORE_BYTES = 4_096;
 
-/** etcdserverpb.Maintenance (semantics-cluster-maintenance-auth, part B), without Snapshot, MoveLeader, Downgrade. */
+/** etcdserverpb.Maintenance (semantics-cluster-maintenance-auth, part B), without Snapshot and Downgrade. */
 export function createMaintenanceService(context: ServiceContext): Record<string, MethodHandler> {
   const { node, guard } = context;
   const currentHeader = () => headerAt(node.kv.currentRevision, node);
@@ -70,12 +72,21 @@ export function createMaintenanceService(context: ServiceContext): Record<string
       .then((read) => encodeHashKvResponse({ header: currentHeader(), ...read }));
   };
 
+  /** Whoever is not the leader cannot hand leadership over, not even by asking it. */
+  const moveLeader: UnaryHandler = (bytes, call) => {
+    const request = decodeMoveLeaderRequest(bytes);
+    guard.admit(call, false);
+    if (node.leaderId !== node.memberId) throw new RequestError("notLeader");
+    return node.moveLeader(request.targetId).then(() => encodeHeaderOnlyResponse({ header: undefined }));
+  };
+
   return {
     Alarm: { kind: "unary", handle: alarm },
     Status: { kind: "unary", handle: status },
     Defragment: { kind: "unary", handle: defragment },
     Hash: { kind: "unary", handle: hash },
     HashKV: { kind: "unary", handle: hashKv },
+    MoveLeader: { kind: "unary", handle: moveLeader },
   };
 }
 

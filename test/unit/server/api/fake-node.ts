@@ -10,9 +10,19 @@ import { RequestError } from "../../../../src/lib/errors.ts";
 import { createPrng } from "../../../../src/lib/prng.ts";
 import { Lessor } from "../../../../src/server/lease/index.ts";
 import { putCost, Store, txnCost, WatchHub, watchCatchUpLimits } from "../../../../src/server/mvcc/index.ts";
-import type { ApplyResults, ServerNode } from "../../../../src/server/node/index.ts";
+import type { ApplyResults, MemberAdded, ServerNode } from "../../../../src/server/node/index.ts";
 import type { Command } from "../../../../src/server/state/index.ts";
 import { MemoryEngine } from "../../../../src/server/storage/index.ts";
+
+function member(id: bigint): Member {
+  return {
+    id,
+    name: `m${id}`,
+    peerUrls: [`http://127.0.0.${id % 200n}:2380`],
+    clientUrls: ["http://127.0.0.1:2379"],
+    isLearner: false,
+  };
+}
 
 /** A member of one without a log: commands are applied at once to the real store, hub and lessor. */
 export class FakeNode implements ServerNode {
@@ -26,6 +36,12 @@ export class FakeNode implements ServerNode {
   appliedIndex = 6;
   quotaBytes = Number.MAX_SAFE_INTEGER;
   readonly commands: Command[] = [];
+  /** Unordered, as no promise is made about it. */
+  memberList: Member[] = [member(9n), member(this.memberId), member(2n)];
+  /** Membership changes and leader moves that were asked for. */
+  readonly changes: (readonly [string, ...unknown[]])[] = [];
+  /** Set: every such change rejects with it. */
+  changeError: Error | undefined;
   readonly activeAlarms: AlarmMember[] = [];
   barriers = 0;
   defragments = 0;
@@ -91,14 +107,50 @@ export class FakeNode implements ServerNode {
   }
 
   members(): Member[] {
-    const member = (id: bigint): Member => ({
-      id,
-      name: `m${id}`,
-      peerUrls: ["http://127.0.0.1:2380"],
-      clientUrls: ["http://127.0.0.1:2379"],
-      isLearner: false,
-    });
-    return [member(9n), member(this.memberId), member(2n)];
+    return [...this.memberList];
+  }
+
+  async memberAdd(peerUrls: readonly string[], isLearner: boolean): Promise<MemberAdded> {
+    const member = { id: 77n, name: "", peerUrls: [...peerUrls], clientUrls: [], isLearner };
+    const members = await this.#changeMembers(["add", peerUrls, isLearner], (list) => [...list, member]);
+    return { member, members };
+  }
+
+  memberRemove(id: bigint): Promise<Member[]> {
+    return this.#changeMembers(["remove", id], (list) => list.filter((member) => member.id !== id));
+  }
+
+  memberUpdate(id: bigint, peerUrls: readonly string[]): Promise<Member[]> {
+    return this.#changeMembers(["update", id, peerUrls], (list) =>
+      list.map((member) => (member.id === id ? { ...member, peerUrls: [...peerUrls] } : member)),
+    );
+  }
+
+  memberPromote(id: bigint): Promise<Member[]> {
+    return this.#changeMembers(["promote", id], (list) =>
+      list.map((member) => (member.id === id ? { ...member, isLearner: false } : member)),
+    );
+  }
+
+  async moveLeader(target: bigint): Promise<void> {
+    this.changes.push(["moveLeader", target]);
+    if (this.changeError) throw this.changeError;
+    this.leaderId = target;
+  }
+
+  /** Of the checks of a real member only this: an id must be known. */
+  async #changeMembers(
+    change: readonly [string, ...unknown[]],
+    apply: (members: Member[]) => Member[],
+  ): Promise<Member[]> {
+    this.changes.push(change);
+    if (this.changeError) throw this.changeError;
+    const id = change[1];
+    if (typeof id === "bigint" && !this.memberList.some((member) => member.id === id)) {
+      throw new RequestError("memberNotFound");
+    }
+    this.memberList = apply(this.memberList);
+    return this.members();
   }
 
   async leaseGrant(id: bigint, ttl: number): Promise<LeaseGrantResponse> {

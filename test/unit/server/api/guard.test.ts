@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { encodeRangeRequest } from "../../../../src/codec/index.ts";
 import { RequestError } from "../../../../src/lib/errors.ts";
 import { Guard } from "../../../../src/server/api/guard.ts";
+import { rpcTable } from "../../../../src/server/api/index.ts";
 import { FakeApi, FakeContext, FakeStream, tableOptions } from "./fake-call.ts";
 import { FakeNode } from "./fake-node.ts";
 import { rangeRequest } from "./requests.ts";
@@ -53,6 +54,35 @@ describe("Guard", () => {
     const path = "/etcdserverpb.KV/Range";
     await api.call(path, encodeRangeRequest(rangeRequest("a", { serializable: true })));
     await api.rejects(path, encodeRangeRequest(rangeRequest("a")), "learner");
+  });
+
+  it("lets a learner serve nothing else of what a client may call", async () => {
+    node.isLearner = true;
+    const api = new FakeApi(node);
+    const others = rpcTable.filter(
+      ({ path, isServed }) =>
+        isServed && !path.startsWith("/grpc.health") && path !== "/etcdserverpb.Maintenance/Status",
+    );
+    assert.ok(others.length > 15);
+    for (const { path, kind } of others) {
+      const method = api.methods.get(path);
+      assert.ok(method);
+      const stream = new FakeStream();
+      let error: unknown;
+      try {
+        if (method.kind === "unary") await method.handle(Buffer.alloc(0), stream.context);
+        else if (method.kind === "serverStream") method.handle(Buffer.alloc(0), stream);
+        else method.handle(stream);
+        await new Promise((resolve) => setImmediate(resolve));
+        error = stream.ended;
+      } catch (thrown) {
+        error = thrown;
+      }
+      assert.ok(
+        error instanceof RequestError && error.code === "learner",
+        `${path} (${kind}): ${String(error)}`,
+      );
+    }
   });
 
   it("checks in etcd's order: learner, version, leader", () => {

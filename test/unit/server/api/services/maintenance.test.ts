@@ -5,10 +5,13 @@ import {
   decodeAlarmResponse,
   decodeHashKvResponse,
   decodeHashResponse,
+  decodeHeaderOnlyResponse,
   decodeStatusResponse,
   encodeAlarmRequest,
   encodeHashKvRequest,
+  encodeMoveLeaderRequest,
 } from "../../../../../src/codec/index.ts";
+import { RequestError } from "../../../../../src/lib/errors.ts";
 import { ETCD_API_VERSION, STORAGE_VERSION } from "../../../../../src/server/api/index.ts";
 import { EMPTY_STORE_BYTES } from "../../../../../src/server/api/services/maintenance.ts";
 import { FakeApi } from "../fake-call.ts";
@@ -95,5 +98,28 @@ describe("Maintenance service", () => {
   it("defragments, and answers without a header", async () => {
     assert.deepEqual(await api.call(`${MAINTENANCE}/Defragment`, empty), empty);
     assert.equal(node.defragments, 1);
+  });
+
+  it("hands leadership over, and answers without a header", async () => {
+    const answer = await api.call(`${MAINTENANCE}/MoveLeader`, encodeMoveLeaderRequest({ targetId: 9n }));
+    assert.deepEqual(decodeHeaderOnlyResponse(answer), { header: undefined });
+    assert.deepEqual(node.changes, [["moveLeader", 9n]]);
+    assert.equal(node.leaderId, 9n);
+  });
+
+  it("moves the leader only as the leader", async () => {
+    const request = encodeMoveLeaderRequest({ targetId: 9n });
+    for (const leaderId of [0n, 9n]) {
+      node.leaderId = leaderId;
+      await api.rejects(`${MAINTENANCE}/MoveLeader`, request, "notLeader");
+    }
+    assert.deepEqual(node.changes, []);
+    node.leaderId = node.memberId;
+    for (const code of ["badLeaderTransferee", "leaderTransferTimeout"] as const) {
+      node.changeError = new RequestError(code);
+      await api.rejects(`${MAINTENANCE}/MoveLeader`, request, code);
+    }
+    node.isLearner = true;
+    await api.rejects(`${MAINTENANCE}/MoveLeader`, request, "learner");
   });
 });
