@@ -80,6 +80,14 @@ export class Reader {
     return this.#buffer.toString("latin1", start, this.#position) as ByteString;
   }
 
+  /** A bytes field as a view of the input: valid as long as nobody changes the input. */
+  view(): Buffer {
+    const length = this.#length();
+    const start = this.#position;
+    this.#position = start + length;
+    return this.#buffer.subarray(start, this.#position);
+  }
+
   /** UTF-8 text; invalid sequences are refused, as proto3 asks for. */
   text(): string {
     const length = this.#length();

@@ -80,6 +80,20 @@ export class Writer {
     this.#length(tag, length);
   }
 
+  /** A bytes field whose content is a buffer; left out when empty. */
+  rawBytes(tag: number, value: Uint8Array): void {
+    const { length } = value;
+    if (length === 0) return;
+    const position = this.#take(length);
+    this.#buffer.set(value, position);
+    this.#length(tag, length);
+  }
+
+  /** Leaves `length` bytes free before what is written, for the caller to fill in the finished message. */
+  reserve(length: number): void {
+    this.#take(length);
+  }
+
   text(tag: number, value: string): void {
     if (value !== "") this.presentText(tag, value);
   }
