@@ -234,15 +234,19 @@ export function engineSuite(name: string, create: () => Engine): void {
       assert.equal(open.next().done, true);
     });
 
-    it("a reset drops everything, ends open iterators, and leaves the engine as new", () => {
+    it("a replacement changes nothing until it is committed, then everything, and ends open iterators", () => {
       const engine = create();
       for (let i = 0; i < 100; i++) engine.append([put(`k${i}`, 2 + i, 0)]);
       engine.append([tombstone("k1", 200, 0)]);
       engine.compactStep(150, 10);
       const open = engine.records(0, 999);
       open.next();
-      engine.reset();
-      engine.append([put("x", 2, 0)]);
+      const before = engine.stats();
+      const replacement = engine.beginReplacement();
+      replacement.append([put("x", 2, 0)]);
+      assert.deepEqual(engine.stats(), before);
+      assert.equal(engine.latest(bytes("k2"))?.main, 4);
+      replacement.commit();
       assert.equal(open.next().done, true);
       assert.equal(engine.latest(bytes("k2")), undefined);
       assert.deepEqual(

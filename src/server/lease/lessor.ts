@@ -38,6 +38,8 @@ export interface TimeToLive {
   readonly keys: ByteString[];
 }
 
+/** The lease time of a grant that was proposed by a member that does not lead. */
+export const LEASE_TIME_UNKNOWN = -1;
 /** The part of its TTL a floating lease stays without renewal before its deadline goes back to the log. */
 const IDLE_SHARE_OF_TTL = 0.4;
 /** Leases fixed by one tick: about 25 bytes each in the log. The rest follow with the next ticks. */
@@ -72,8 +74,9 @@ export class Lessor implements LeaseDirectory {
   // ---- Applied commands: the same on every member.
 
   /**
-   * Applies leaseGrant: the deadline is `ttlSeconds` after the lease time it was proposed at. `id` is chosen and the
-   * TTL raised to the minimum by the proposer. Throws leaseExists, leaseTtlTooLarge.
+   * Applies leaseGrant: the deadline is `ttlSeconds` after the lease time it was proposed at, or floats when the
+   * proposer did not know the time (LEASE_TIME_UNKNOWN). `id` is chosen and the TTL raised to the minimum by the
+   * proposer. Throws leaseExists, leaseTtlTooLarge.
    */
   grant(id: bigint, ttlSeconds: number, leaseTimeMs: number): void {
     assert(id !== 0n, "the proposer chooses a lease id");
@@ -81,10 +84,11 @@ export class Lessor implements LeaseDirectory {
     this.#advance(leaseTimeMs);
     if (ttlSeconds > limits.leaseTtlSecondsMax) throw new RequestError("leaseTtlTooLarge");
     if (this.#leases.has(id)) throw new RequestError("leaseExists");
-    const deadlineMs = this.#leaseTimeMs + ttlSeconds * 1000;
+    const isFloating = leaseTimeMs === LEASE_TIME_UNKNOWN;
+    const deadlineMs = isFloating ? undefined : this.#leaseTimeMs + ttlSeconds * 1000;
     const lease = createLease({ id, ttlSeconds, deadlineMs });
     this.#leases.set(id, lease);
-    this.#fixedCount++;
+    if (!isFloating) this.#fixedCount++;
     if (this.#leader === undefined) return;
     // The client counts from the answer, which is later than the proposal.
     const startMs = Math.max(this.#nowMs, toMonotonicMs(this.#leader, this.#leaseTimeMs));
@@ -200,10 +204,10 @@ export class Lessor implements LeaseDirectory {
     if (nowMs > this.#nowMs) this.#nowMs = nowMs;
   }
 
-  /** What to stamp on a leaseGrant proposed at `nowMs`. Leader only: throws notPrimaryLessor. */
+  /** What to stamp on a leaseGrant proposed at `nowMs`; LEASE_TIME_UNKNOWN where this member does not lead. */
   proposalLeaseTimeMs(nowMs: number): number {
     // Down: a lease must not look older than it is.
-    return Math.floor(toLeaseTimeMs(this.#primary(), nowMs));
+    return this.#leader === undefined ? LEASE_TIME_UNKNOWN : Math.floor(toLeaseTimeMs(this.#leader, nowMs));
   }
 
   /** Renews `id` (LeaseKeepAlive). Leader only: throws notPrimaryLessor. */
@@ -242,7 +246,7 @@ export class Lessor implements LeaseDirectory {
       fixed.push({ id: lease.id, deadlineMs: Math.ceil(toLeaseTimeMs(leader, expiryMs)) });
     }
     if (this.#fixedCount === 0 && fixed.length === 0) return undefined;
-    return { leaseTimeMs: this.proposalLeaseTimeMs(nowMs), fixed };
+    return { leaseTimeMs: Math.floor(toLeaseTimeMs(leader, nowMs)), fixed };
   }
 
   /**

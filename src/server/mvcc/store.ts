@@ -205,24 +205,25 @@ export class Store implements KvReader, KvWriter {
   }
 
   /**
-   * Takes the content of a snapshot in place of its own: drops everything, then the returned restore is fed with
-   * all records and finished. Until then the store is not to be read or written. Leases are restored before.
+   * Begins to take the content of a snapshot in place of its own: the returned restore is fed with all records, and
+   * when it is finished they replace everything at once. Leases are restored right before finish().
    */
   restore(state: StoreState): StoreRestore {
     assert(state.finishedCompactRevision <= state.compactRevision, "removal does not overtake compaction");
     assert(state.compactRevision <= state.currentRevision, "nothing is compacted that has not been");
-    this.#epoch++;
-    this.#compactor.reset(state.finishedCompactRevision);
-    this.#engine.reset();
-    this.#currentRevision = state.currentRevision;
-    this.#compactRevision = state.compactRevision;
+    const replacement = this.#engine.beginReplacement();
     return {
       append: (records) => {
         for (const record of records)
           assert(record.main <= state.currentRevision, "a snapshot holds its own past");
-        this.#engine.append(records);
+        replacement.append(records);
       },
       finish: () => {
+        this.#epoch++;
+        this.#compactor.reset(state.finishedCompactRevision);
+        replacement.commit();
+        this.#currentRevision = state.currentRevision;
+        this.#compactRevision = state.compactRevision;
         this.#attachLeases();
         if (state.compactRevision > state.finishedCompactRevision)
           this.#compactor.schedule(state.compactRevision);
@@ -264,5 +265,6 @@ export class Store implements KvReader, KvWriter {
 export interface StoreRestore {
   /** In ascending (main, sub), over all calls. */
   append(records: readonly VersionedRecord[]): void;
+  /** All at once: readers see the old content or the new. To be called once. */
   finish(): void;
 }

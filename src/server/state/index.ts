@@ -1,5 +1,6 @@
 /** Deterministic application of the log to MVCC, leases and alarms. */
 export * from "./command.ts";
 export * from "./command-codec.ts";
-export { encodePeerUrls } from "./membership.ts";
+export * from "./member-change.ts";
+export type { MembershipState } from "./membership.ts";
 export * from "./state-machine.ts";

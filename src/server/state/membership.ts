@@ -1,9 +1,19 @@
 import type { Member } from "../../codec/index.ts";
+import { RequestError } from "../../lib/errors.ts";
 import { type ConfChange, confChangeType } from "../raft/index.ts";
+import { decodeMemberChange, type MemberChange } from "./member-change.ts";
+
+/** Members and the ids of those that were removed: what a snapshot says of the membership. */
+export interface MembershipState {
+  readonly members: readonly Member[];
+  readonly removed: readonly bigint[];
+}
 
 /** The members and their attributes, as the applied log says; the same on every member. */
 export class Membership {
   readonly #members = new Map<bigint, Member>();
+  /** An id never comes back: messages of the member that had it may still be under way. */
+  readonly #removed = new Set<bigint>();
 
   /** In order of id. */
   list(): Member[] {
@@ -14,20 +24,63 @@ export class Membership {
     return this.#members.get(id);
   }
 
-  /** Applies a membership change of the log; its context holds the peer URLs. */
+  isRemoved(id: bigint): boolean {
+    return this.#removed.has(id);
+  }
+
+  /**
+   * Applies a membership change of the log. Throws RequestError when the members at this point of the log forbid it
+   * (semantics-cluster A3 to A6): memberNotFound, memberExists, memberNotLearner, peerUrlExists, learnerTooMany. The
+   * same answer on every member; raft is then to be told that nothing changes.
+   */
   applyConfChange(change: ConfChange): void {
-    if (change.type === confChangeType.removeNode) {
-      this.#members.delete(change.nodeId);
+    const { nodeId } = change;
+    const details = decodeMemberChange(change.context);
+    this.check(change.type, nodeId, details);
+    const known = this.#members.get(nodeId);
+    switch (change.type) {
+      case confChangeType.removeNode:
+        this.#members.delete(nodeId);
+        this.#removed.add(nodeId);
+        return;
+      case confChangeType.updateNode:
+        this.#members.set(nodeId, { ...known!, peerUrls: [...details.peerUrls] });
+        return;
+      case confChangeType.addNode:
+      case confChangeType.addLearnerNode:
+        this.#members.set(nodeId, {
+          id: nodeId,
+          name: known?.name ?? "",
+          clientUrls: known?.clientUrls ?? [],
+          peerUrls: known?.peerUrls ?? [...details.peerUrls],
+          isLearner: change.type === confChangeType.addLearnerNode,
+        });
+    }
+  }
+
+  /** Throws what applying the change now would throw. */
+  check(type: ConfChange["type"], id: bigint, { peerUrls, isPromotion, learnersMax }: MemberChange): void {
+    const known = this.#members.get(id);
+    if (this.#removed.has(id)) throw new RequestError("memberNotFound");
+    if (type === confChangeType.removeNode || type === confChangeType.updateNode || isPromotion) {
+      if (known === undefined) throw new RequestError("memberNotFound");
+    } else if (known !== undefined) {
+      throw new RequestError("memberExists");
+    }
+    if (isPromotion) {
+      if (!known!.isLearner) throw new RequestError("memberNotLearner");
       return;
     }
-    const known = this.#members.get(change.nodeId);
-    this.#members.set(change.nodeId, {
-      id: change.nodeId,
-      name: known?.name ?? "",
-      clientUrls: known?.clientUrls ?? [],
-      peerUrls: decodePeerUrls(change.context),
-      isLearner: change.type === confChangeType.addLearnerNode,
-    });
+    if (type === confChangeType.removeNode) return;
+    for (const other of this.#members.values()) {
+      if (other.id !== id && other.peerUrls.some((url) => peerUrls.includes(url))) {
+        throw new RequestError("peerUrlExists");
+      }
+    }
+    if (type === confChangeType.addLearnerNode && learnersMax > 0) {
+      const learners = [...this.#members.values()].filter(({ isLearner }) => isLearner).length;
+      if (learners >= learnersMax) throw new RequestError("learnerTooMany");
+    }
   }
 
   /** A member has told its name and where clients reach it; of a member that is gone it is ignored. */
@@ -36,17 +89,17 @@ export class Membership {
     if (member !== undefined) this.#members.set(id, { ...member, name, clientUrls: [...clientUrls] });
   }
 
-  restore(members: readonly Member[]): void {
-    this.#members.clear();
-    for (const member of members) this.#members.set(member.id, member);
+  state(): MembershipState {
+    return {
+      members: this.list(),
+      removed: [...this.#removed].sort((left, right) => (left < right ? -1 : 1)),
+    };
   }
-}
 
-/** URLs hold no line breaks, so one stands between them. */
-export function encodePeerUrls(peerUrls: readonly string[]): Uint8Array {
-  return Buffer.from(peerUrls.join("\n"), "utf8");
-}
-
-export function decodePeerUrls(context: Uint8Array): string[] {
-  return context.length === 0 ? [] : Buffer.from(context).toString("utf8").split("\n");
+  restore({ members, removed }: MembershipState): void {
+    this.#members.clear();
+    this.#removed.clear();
+    for (const member of members) this.#members.set(member.id, member);
+    for (const id of removed) this.#removed.add(id);
+  }
 }

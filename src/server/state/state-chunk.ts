@@ -22,6 +22,8 @@ export interface StateMeta {
   readonly leaseTimeMs: number;
   readonly alarms: readonly AlarmMember[];
   readonly members: readonly Member[];
+  /** Ids of members that were removed. */
+  readonly removed: readonly bigint[];
 }
 
 /** One chunk of a state snapshot (proto/metastore.proto, StateChunk). */
@@ -62,6 +64,10 @@ export const decodeStateChunk = decoder((reader: Reader): StateChunk => {
 });
 
 function writeMeta(writer: Writer, meta: StateMeta): void {
+  writer.packedBigInt64(
+    0x3a,
+    meta.removed.map((id) => BigInt.asIntN(64, id)),
+  );
   writer.messages(0x32, meta.members, writeMember);
   writer.messages(0x2a, meta.alarms, writeAlarmMember);
   writer.int64(0x20, meta.leaseTimeMs);
@@ -78,6 +84,7 @@ function readMeta(reader: Reader): StateMeta {
     leaseTimeMs: 0,
     alarms: [] as AlarmMember[],
     members: [] as Member[],
+    removed: [] as bigint[],
   };
   while (reader.hasMore) {
     const tag = reader.tag();
@@ -100,11 +107,21 @@ function readMeta(reader: Reader): StateMeta {
       case 0x32:
         meta.members.push(reader.message(readMember));
         break;
+      case 0x38:
+        meta.removed.push(reader.bigUint64());
+        break;
+      case 0x3a:
+        reader.packed(meta.removed, readUint64);
+        break;
       default:
         reader.skip(tag);
     }
   }
   return meta;
+}
+
+function readUint64(reader: Reader): bigint {
+  return reader.bigUint64();
 }
 
 function writeLease(writer: Writer, lease: LeaseRecord): void {

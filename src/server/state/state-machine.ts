@@ -103,41 +103,36 @@ export class StateMachine {
       finishedCompactRevision: view.finishedCompactRevision,
       leaseTimeMs: leases.leaseTimeMs,
       alarms: this.alarms.list(),
-      members: this.membership.list(),
+      ...this.membership.state(),
     };
     return { chunks: chunksOf(meta, [...leases.leases], view.records), close: view.close };
   }
 
-  /** Begins to take the state of a snapshot in place of this one; not to be read or changed until it is finished. */
+  /**
+   * Begins to take the state of a snapshot in place of this one. Nothing changes until finish(), which changes all
+   * at once: readers see the one state or the other.
+   */
   beginRestore(): StateRestore {
+    let meta: StateMeta | undefined;
     let records: ReturnType<Store["restore"]> | undefined;
-    let leases: LeaseRecord[] = [];
-    let leaseTimeMs = 0;
-    let areLeasesLoaded = false;
-    const loadLeases = (): void => {
-      if (areLeasesLoaded) return;
-      areLeasesLoaded = true;
-      this.lessor.restore({ leaseTimeMs, leases });
-      leases = [];
-    };
+    const leases: LeaseRecord[] = [];
     return {
       load: (bytes) => {
         const chunk = decodeStateChunk(bytes);
         if (chunk.meta !== undefined) {
-          leaseTimeMs = chunk.meta.leaseTimeMs;
-          this.alarms.restore(chunk.meta.alarms);
-          this.membership.restore(chunk.meta.members);
+          meta = chunk.meta;
           records = this.store.restore(chunk.meta);
         }
         for (const lease of chunk.leases) leases.push(lease);
         if (chunk.records.length === 0) return;
-        loadLeases();
         assert(records !== undefined, "a state snapshot begins with its meta data");
         records.append(chunk.records);
       },
       finish: () => {
-        assert(records !== undefined, "a state snapshot holds its meta data");
-        loadLeases();
+        assert(meta !== undefined && records !== undefined, "a state snapshot holds its meta data");
+        this.lessor.restore({ leaseTimeMs: meta.leaseTimeMs, leases });
+        this.alarms.restore(meta.alarms);
+        this.membership.restore(meta);
         records.finish();
       },
     };

@@ -56,7 +56,7 @@ export interface Engine {
   count(interval: KeyInterval, revision: number): number;
   /**
    * Records with fromMain <= main <= toMain in order; lazily, so that a caller can take bites. An iterator opened
-   * before compactStep may or may not give the records that it removes; it ends when the engine is reset.
+   * before compactStep may or may not give the records that it removes; it ends when the content is replaced.
    */
   records(fromMain: number, toMain: number): IterableIterator<VersionedRecord>;
   /**
@@ -66,8 +66,16 @@ export interface Engine {
   compactStep(revision: number, recordsMax: number): boolean;
   /** Number of live keys, of all records, and the sizes quota and status report. */
   stats(): EngineStats;
-  /** Drops everything: a snapshot is about to be loaded. */
-  reset(): void;
+  /** Begins to gather other content; this engine's is as it was until commit(). */
+  beginReplacement(): EngineReplacement;
+}
+
+/** The content of a snapshot on its way in; dropped when it is not committed. */
+export interface EngineReplacement {
+  /** In ascending (main, sub), over all calls. */
+  append(records: readonly VersionedRecord[]): void;
+  /** Takes the place of the engine's content, at once. To be called once. */
+  commit(): void;
 }
 
 export interface EngineStats {

@@ -1,6 +1,13 @@
 import { type ByteString, EMPTY, OPEN_END } from "../../lib/bytes.ts";
 import { SortedMap } from "../../lib/sorted-map.ts";
-import type { Engine, EngineStats, KeyInterval, RangeRead, VersionedRecord } from "./engine.ts";
+import type {
+  Engine,
+  EngineReplacement,
+  EngineStats,
+  KeyInterval,
+  RangeRead,
+  VersionedRecord,
+} from "./engine.ts";
 import { KeyHistory } from "./key-history.ts";
 import { KeyTable } from "./key-table.ts";
 import { RecordLog } from "./record-log.ts";
@@ -18,9 +25,9 @@ export const RECORD_OVERHEAD_BYTES = 256;
  * newest state is read and counted without stepping over what was deleted.
  */
 export class MemoryEngine implements Engine {
-  readonly #table = new KeyTable();
-  readonly #live = new SortedMap<KeyHistory>();
-  readonly #dead = new SortedMap<KeyHistory>();
+  #table = new KeyTable();
+  #live = new SortedMap<KeyHistory>();
+  #dead = new SortedMap<KeyHistory>();
   readonly #log = new RecordLog();
   #sizeBytes = 0;
   #sizeInUseBytes = 0;
@@ -93,13 +100,21 @@ export class MemoryEngine implements Engine {
     };
   }
 
-  reset(): void {
-    this.#table.clear();
-    this.#live.clear();
-    this.#dead.clear();
-    this.#log.clear();
-    this.#sizeBytes = 0;
-    this.#sizeInUseBytes = 0;
+  beginReplacement(): EngineReplacement {
+    const next = new MemoryEngine();
+    return {
+      append: (records) => next.append(records),
+      commit: () => this.#adopt(next),
+    };
+  }
+
+  #adopt(next: MemoryEngine): void {
+    this.#table = next.#table;
+    this.#live = next.#live;
+    this.#dead = next.#dead;
+    this.#log.replaceBy(next.#log);
+    this.#sizeBytes = next.#sizeBytes;
+    this.#sizeInUseBytes = next.#sizeInUseBytes;
     this.#compactTarget = -1;
     this.#compactedUpTo = undefined;
     this.#isCompacted = true;

@@ -10,7 +10,7 @@ const CHUNK_RECORDS_MAX = 512;
 export class RecordLog {
   /**
    * Never empty chunks. Only the last one grows; a chunk that loses records is replaced, not changed. The list
-   * itself is another one after clear().
+   * itself is another one after replaceBy().
    */
   #chunks: VersionedRecord[][] = [];
   #count = 0;
@@ -39,14 +39,15 @@ export class RecordLog {
     this.#count++;
   }
 
-  clear(): void {
-    this.#chunks = [];
-    this.#count = 0;
+  /** Takes the chunks of `other`, which is not to be used any more. */
+  replaceBy(other: RecordLog): void {
+    this.#chunks = other.#chunks;
+    this.#count = other.#count;
   }
 
   /**
    * Records with fromMain <= main <= toMain. The iterator goes on correctly while records are appended and
-   * removed: it neither repeats nor leaves out a record that was there all the time. clear() ends it.
+   * removed: it neither repeats nor leaves out a record that was there all the time. replaceBy() ends it.
    */
   *records(fromMain: number, toMain: number): IterableIterator<VersionedRecord> {
     const chunks = this.#chunks;

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import type { ByteString } from "../../../../src/lib/bytes.ts";
 import { RequestError } from "../../../../src/lib/errors.ts";
 import { limits } from "../../../../src/lib/limits.ts";
-import { fixedPerTickMax, Lessor } from "../../../../src/server/lease/index.ts";
+import { fixedPerTickMax, LEASE_TIME_UNKNOWN, Lessor } from "../../../../src/server/lease/index.ts";
 
 function key(text: string): ByteString {
   return text as ByteString;
@@ -105,13 +105,22 @@ describe("Lessor: replicated state", () => {
     assert.equal(follower.isPrimary, false);
   });
 
+  it("floats a lease that was granted on a member that does not know the lease time", () => {
+    const follower = new Lessor();
+    assert.equal(follower.proposalLeaseTimeMs(5_000), LEASE_TIME_UNKNOWN);
+    follower.grant(1n, 10, LEASE_TIME_UNKNOWN);
+    assert.deepEqual([...follower.snapshot().leases], [{ id: 1n, ttlSeconds: 10, deadlineMs: undefined }]);
+    follower.promote(60_000);
+    assert.deepEqual(follower.dueForRevoke(69_999, 1), []);
+    assert.deepEqual(follower.dueForRevoke(70_000, 1), [1n]);
+  });
+
   it("refuses the leader's work on a member that does not lead", () => {
     const follower = new Lessor();
     follower.grant(1n, 10, 0);
     throwsCode(() => follower.renew(1n, 0), "notPrimaryLessor");
     throwsCode(() => follower.nextTick(0), "notPrimaryLessor");
     throwsCode(() => follower.dueForRevoke(0, 1), "notPrimaryLessor");
-    throwsCode(() => follower.proposalLeaseTimeMs(0), "notPrimaryLessor");
     follower.revokeFailed(1n);
     follower.tickFailed({ leaseTimeMs: 0, fixed: [{ id: 1n, deadlineMs: 0 }] });
     follower.demote();

@@ -148,8 +148,9 @@ describe("Compactor", () => {
       for (let i = 0; i < turns; i++) await yieldTurn();
       compactor.reset(-1);
       await finished;
-      engine.reset();
-      for (const record of createEngine(100).records(0, 999)) engine.append([record]);
+      const replacement = engine.beginReplacement();
+      replacement.append([...createEngine(100).records(0, 999)]);
+      replacement.commit();
       unpin?.();
       for (let i = 0; i < 10; i++) await yieldTurn();
       assert.equal(engine.stats().records, 100, `after ${turns} turns`);

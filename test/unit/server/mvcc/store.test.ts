@@ -138,6 +138,17 @@ describe("Store", () => {
     snapshot.close();
   });
 
+  it("a restore changes nothing before it is finished", () => {
+    const { store } = createStore();
+    for (let i = 0; i < 10; i++) store.put(putOf("a"));
+    const restore = store.restore({ currentRevision: 1, compactRevision: -1, finishedCompactRevision: -1 });
+    assert.equal(store.currentRevision, 11);
+    assert.equal(store.stats().records, 10);
+    restore.finish();
+    assert.equal(store.currentRevision, 1);
+    assert.equal(store.stats().records, 0);
+  });
+
   it("a restore attaches the live keys to their leases, over many pages of keys", () => {
     const original = createStore();
     original.leases.grant(1n);

@@ -32,6 +32,7 @@ const chunks = record<StateChunk>({
         record({ id: uint64, name: fc.string(), peerUrls: urls, clientUrls: urls, isLearner: fc.boolean() }),
         { maxLength: 3 },
       ),
+      removed: fc.array(uint64, { maxLength: 3 }),
     }),
     { nil: undefined },
   ),
@@ -77,6 +78,7 @@ function toWire({ meta, leases, records }: StateChunk): object {
               clientURLs: member.clientUrls,
               isLearner: member.isLearner,
             })),
+            removed: meta.removed.map(String),
           },
     leases: leases.map((lease) => ({
       id: String(lease.id),

@@ -29,6 +29,7 @@ const chunks: fc.Arbitrary<StateChunk> = fc.record({
         fc.record({ memberId: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), alarm: fc.nat({ max: 2 }) }),
       ),
       members: fc.array(member),
+      removed: fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
     }),
     { nil: undefined },
   ),
