@@ -67,6 +67,7 @@ export function createServerLog(options: ServerLogOptions): ServerLog {
   const bind = (caller: string): Log => {
     const child = logger.child({ caller });
     return {
+      isDebugEnabled: child.isLevelEnabled("debug"),
       debug(message, fields) {
         if (child.isLevelEnabled("debug")) child.debug(safe(fields), "%s", message);
       },

@@ -1,5 +1,6 @@
 import { assert } from "../../lib/assert.ts";
-import type { Entry } from "./types.ts";
+import { EntryRun } from "./entry-run.ts";
+import type { Entry, Snapshot } from "./types.ts";
 
 /** What the core reads of the durable log. Terms and entries outside what is kept read as undefined. */
 export interface StableLog {
@@ -9,6 +10,11 @@ export interface StableLog {
   term(index: number): number | undefined;
   /** Entries in [from, to); the range must lie within the log. At least one, then up to `bytesMax`. */
   entries(from: number, to: number, bytesMax: number): Entry[];
+  /**
+   * A snapshot at firstIndex - 1 or later, for a peer that needs entries which are dropped here. Undefined: there is
+   * none at the moment, ask again.
+   */
+  snapshot(): Snapshot | undefined;
 }
 
 /**
@@ -16,28 +22,37 @@ export interface StableLog {
  * WAL has made durable and drops what a snapshot covers.
  */
 export class MemoryLog implements StableLog {
-  #entries: Entry[] = [];
-  #snapshotIndex = 0;
+  readonly #entries = new EntryRun(1);
+  readonly #openSnapshot: () => Snapshot | undefined;
+  /** Of the entry before the first. */
   #snapshotTerm = 0;
 
+  /** `openSnapshot` answers for snapshot(); without it there never is one. */
+  constructor(openSnapshot: () => Snapshot | undefined = () => undefined) {
+    this.#openSnapshot = openSnapshot;
+  }
+
   firstIndex(): number {
-    return this.#snapshotIndex + 1;
+    return this.#entries.firstIndex;
   }
 
   lastIndex(): number {
-    return this.#snapshotIndex + this.#entries.length;
+    return this.#entries.endIndex - 1;
   }
 
   term(index: number): number | undefined {
-    if (index === this.#snapshotIndex) return this.#snapshotTerm;
-    return this.#entries[index - this.#snapshotIndex - 1]?.term;
+    if (index === this.#entries.firstIndex - 1) return this.#snapshotTerm;
+    return this.#entries.at(index)?.term;
   }
 
   entries(from: number, to: number, bytesMax: number): Entry[] {
-    assert(from > this.#snapshotIndex, `entry ${from} is compacted, the log starts at ${this.firstIndex()}`);
+    assert(from >= this.firstIndex(), `entry ${from} is compacted, the log starts at ${this.firstIndex()}`);
     assert(to <= this.lastIndex() + 1, `entries up to ${to} wanted, the log ends at ${this.lastIndex()}`);
-    const start = from - this.#snapshotIndex - 1;
-    return limitSize(this.#entries, start, to - this.#snapshotIndex - 1, bytesMax);
+    return this.#entries.slice(from, to, bytesMax);
+  }
+
+  snapshot(): Snapshot | undefined {
+    return this.#openSnapshot();
   }
 
   /** Adds entries, replacing a conflicting tail. A gap is a programmer error. */
@@ -48,42 +63,22 @@ export class MemoryLog implements StableLog {
     if (skip >= entries.length) return;
     const from = first.index + skip;
     assert(from <= this.lastIndex() + 1, `log gap: entry ${from} after ${this.lastIndex()}`);
-    const keep = from - this.#snapshotIndex - 1;
-    if (keep < this.#entries.length) this.#entries = this.#entries.slice(0, keep);
+    this.#entries.cutFrom(from);
     for (let i = skip; i < entries.length; i++) this.#entries.push(entries[i]!);
   }
 
   /** Drops entries up to and including `index`, which must be in the log. */
   compact(index: number): void {
-    if (index <= this.#snapshotIndex) return;
+    if (index < this.firstIndex()) return;
     const term = this.term(index);
     assert(term !== undefined, `cannot compact to ${index}, the log ends at ${this.lastIndex()}`);
-    this.#entries = this.#entries.slice(index - this.#snapshotIndex);
-    this.#snapshotIndex = index;
+    this.#entries.dropThrough(index);
     this.#snapshotTerm = term;
   }
 
-  /** Starts over behind a snapshot. */
+  /** Starts over behind a snapshot that ends with entry (term, index). */
   reset(index: number, term: number): void {
-    this.#entries = [];
-    this.#snapshotIndex = index;
+    this.#entries.reset(index + 1);
     this.#snapshotTerm = term;
   }
-}
-
-/** Entries of [start, end) whose data stays within `bytesMax`; always at least one. */
-export function limitSize(entries: readonly Entry[], start: number, end: number, bytesMax: number): Entry[] {
-  let bytes = 0;
-  let stop = start;
-  while (stop < end) {
-    bytes += entryBytes(entries[stop]!);
-    if (bytes > bytesMax && stop > start) break;
-    stop++;
-  }
-  return entries.slice(start, stop);
-}
-
-/** Size of an entry as the size limits count it: its data and a fixed share for term, index and type. */
-export function entryBytes(entry: Entry): number {
-  return entry.data.length + 16;
 }

@@ -1,273 +1,269 @@
 import { assert } from "../../lib/assert.ts";
-import type { Log } from "../../lib/log.ts";
-import type { Prng } from "../../lib/prng.ts";
-import { type ConfChange, confChangeType, encodeConfChange } from "./conf-change.ts";
-import { RaftLog } from "./log.ts";
-import type { StableLog } from "./memory-log.ts";
+import { stepCandidate } from "./candidate.ts";
+import { type ConfChange, type ConfChangeV2, encodeConfChange } from "./conf-change.ts";
+import type { RaftConfig } from "./config.ts";
+import { describeConfig, describeMessageType, hex } from "./description.ts";
+import { answerVote, hup, isTransferVote } from "./election.ts";
+import { entriesBytes, payloadBytes } from "./entry-run.ts";
+import { stepFollower } from "./follower.ts";
+import { stepLeader } from "./leader.ts";
+import { restoreMembership } from "./membership.ts";
+import { makeMessage } from "./messages.ts";
+import { propose, proposeData } from "./proposals.ts";
+import { applyConfChange, switchMembership } from "./reconfiguration.ts";
+import { becomeFollower } from "./roles.ts";
+import { RaftState } from "./state.ts";
+import { votersOf } from "./tracker.ts";
 import {
   type ConfState,
   type Entry,
-  emptyConfState,
   entryType,
-  type HardState,
   type Message,
   messageType,
   NONE,
-  type ReadState,
-  type Role,
   role,
+  type Snapshot,
 } from "./types.ts";
 
-export interface RaftConfig {
-  readonly id: bigint;
-  /** Ticks without a leader before an election; drawn anew from [electionTicks, 2 x electionTicks) each time. */
-  readonly electionTicks: number;
-  readonly stableLog: StableLog;
-  /** As found on disk: the hard state, and the configuration of the snapshot that the log starts behind. */
-  readonly hardState: HardState;
-  readonly confState: ConfState;
-  /** Bytes of entries in one storageApply. */
-  readonly applyBytesMax: number;
-  /** Bytes proposed and not yet applied beyond which proposals are dropped. */
-  readonly uncommittedBytesMax: number;
-  readonly prng: Prng;
-  readonly log: Log;
-}
+const NO_DATA = new Uint8Array(0);
 
 /**
- * The consensus state machine (raft-core-spec sections 9 to 11), for a configuration of one voter: it elects
- * itself, commits what its own disk has made durable, and confirms reads at once. It already talks to its storage
- * and to itself by messages only, so that more voters change what is behind `step`, not the caller.
+ * The consensus state machine (raft-core-spec sections 9 to 11): messages and ticks in; what comes of them gathers in
+ * `state` until RawNode hands it out.
  */
 export class Raft {
-  readonly id: bigint;
-  readonly log: RaftLog;
-  term: number;
-  vote: bigint;
-  leader = NONE;
-  role: Role = role.follower;
-  /** Messages that may go out at once. */
-  messages: Message[] = [];
-  /** Messages that wait for the next write to be durable; addressed to this member itself too. */
-  messagesAfterAppend: Message[] = [];
-  readStates: ReadState[] = [];
-  confState: ConfState;
-
-  readonly #config: RaftConfig;
-  #electionElapsed = 0;
-  #electionTimeout = 0;
-  #uncommittedBytes = 0;
-  /** Index of the last membership change in the log; another is refused until it is applied. */
-  #pendingConfIndex = 0;
-  /** Reads that wait for the first commit of this leader's term. */
-  #pendingReads: Uint8Array[] = [];
+  readonly state: RaftState;
 
   constructor(config: RaftConfig) {
-    assert(config.id !== NONE, "a member id must not be 0");
-    this.#config = config;
-    this.id = config.id;
-    this.log = new RaftLog(config.stableLog, config.applyBytesMax);
-    this.term = config.hardState.term;
-    this.vote = config.hardState.vote;
-    this.confState = config.confState;
+    const state = new RaftState(config);
+    this.state = state;
+    const { log, settings, id, logger } = state;
+    const { hardState } = settings;
+    switchMembership(state, restoreMembership(settings.confState, log.lastIndex(), settings));
+    // A commit index below the snapshot is no contradiction: the snapshot itself says that more was committed.
     assert(
-      config.hardState.commit <= this.log.lastIndex(),
-      `hard state commits ${config.hardState.commit}, the log ends at ${this.log.lastIndex()}: entries were lost`,
+      hardState.commit <= log.lastIndex(),
+      `hard state commits ${hardState.commit}, the log ends at ${log.lastIndex()}: entries were lost`,
     );
-    this.log.commitTo(config.hardState.commit);
-    this.#resetElectionTimer();
-  }
-
-  hardState(): HardState {
-    return { term: this.term, vote: this.vote, commit: this.log.committed };
+    log.commitTo(hardState.commit);
+    state.term = hardState.term;
+    state.vote = hardState.vote;
+    if (settings.applied > log.applied) log.appliedTo(settings.applied, 0);
+    becomeFollower(state, state.term, NONE);
+    logger.info(
+      () =>
+        `newRaft ${hex(id)} [peers: [${votersOf(state.tracker.config).map(hex).join(",")}], term: ${state.term}, commit: ${log.committed}, applied: ${log.applied}, lastindex: ${log.lastIndex()}, lastterm: ${log.lastTerm()}]`,
+    );
   }
 
   tick(): void {
-    if (this.role === role.leader) return;
-    this.#electionElapsed++;
-    if (this.#electionElapsed < this.#electionTimeout) return;
-    this.#electionElapsed = 0;
+    if (this.state.role === role.leader) this.#tickHeartbeat();
+    else this.#tickElection();
+  }
+
+  #tickElection(): void {
+    const { state } = this;
+    state.electionElapsed++;
+    if (state.electionElapsed < state.randomizedElectionTimeout || !state.isPromotable()) return;
+    state.electionElapsed = 0;
     this.campaign();
   }
 
-  /** Starts an election, unless this member may not lead or has a membership change to apply first. */
-  campaign(): void {
-    if (this.role === role.leader || !this.#isPromotable()) return;
-    if (this.#hasUnappliedConfChange()) {
-      this.#config.log.warn("cannot campaign while a membership change is not applied", { term: this.term });
-      return;
+  #tickHeartbeat(): void {
+    const { state } = this;
+    const { settings } = state;
+    state.heartbeatElapsed++;
+    state.electionElapsed++;
+    if (state.electionElapsed >= settings.electionTicks) {
+      state.electionElapsed = 0;
+      if (settings.checkQuorum) this.#stepLocal(messageType.checkQuorum);
+      // A transfer that took an election timeout has failed: proposals are taken again.
+      if (state.role === role.leader) state.leadTransferee = NONE;
     }
-    this.term++;
-    this.role = role.candidate;
-    this.vote = this.id;
-    this.leader = NONE;
-    this.#resetElectionTimer();
-    this.messagesAfterAppend.push(this.#message(messageType.voteResp, { to: this.id }));
+    if (state.role !== role.leader || state.heartbeatElapsed < settings.heartbeatTicks) return;
+    state.heartbeatElapsed = 0;
+    this.#stepLocal(messageType.beat);
+  }
+
+  #stepLocal(type: Message["type"]): void {
+    this.step(makeMessage({ type, from: this.state.id }));
+  }
+
+  campaign(): void {
+    hup(this.state, this.state.settings.preVote ? "preElection" : "election");
   }
 
   /** False: dropped, nothing was appended. */
-  propose(entries: readonly { readonly type: Entry["type"]; readonly data: Uint8Array }[]): boolean {
-    if (this.role !== role.leader || !this.#isPromotable()) return false;
-    return this.#append(entries);
+  propose(data: Uint8Array): boolean {
+    if (this.state.role === role.leader) return proposeData(this.state, data);
+    return this.#proposeEntry(entryType.normal, data);
   }
 
-  /**
-   * A membership change; one that comes before the last is applied is turned into an empty entry, so that the
-   * proposal still takes its place in the log (raft-core-spec 10.3).
-   */
-  proposeConfChange(change: ConfChange): boolean {
-    if (this.#pendingConfIndex > this.log.applied) {
-      this.#config.log.info("membership change refused, the one before is not applied yet", {
-        pendingIndex: this.#pendingConfIndex,
-        applied: this.log.applied,
-      });
-      return this.propose([{ type: entryType.normal, data: new Uint8Array(0) }]);
-    }
-    const isAppended = this.propose([{ type: entryType.confChange, data: encodeConfChange(change) }]);
-    if (isAppended) this.#pendingConfIndex = this.log.lastIndex();
-    return isAppended;
+  /** False: dropped. True does not mean that the change fits: one that does not becomes an empty entry. */
+  proposeConfChange(type: Entry["type"], data: Uint8Array): boolean {
+    return this.#proposeEntry(type, data);
   }
 
-  /** Asks for a read index; its ReadState carries `context`. False: no leader, ask again. */
+  #proposeEntry(type: Entry["type"], data: Uint8Array): boolean {
+    const entries: Entry[] = [{ term: 0, index: 0, type, data }];
+    return this.step(makeMessage({ type: messageType.prop, from: this.state.id, entries }));
+  }
+
+  /** Asks for a read index; its ReadState carries `context`. False: no leader known. */
   readIndex(context: Uint8Array): boolean {
-    if (this.role !== role.leader) return false;
-    if (this.log.term(this.log.committed) === this.term) {
-      this.readStates.push({ index: this.log.committed, context });
-    } else {
-      this.#pendingReads.push(context);
-    }
+    const { state } = this;
+    if (state.role !== role.leader && state.leader === NONE) return false;
+    const entries: Entry[] = [{ term: 0, index: 0, type: entryType.normal, data: context }];
+    this.step(makeMessage({ type: messageType.readIndex, entries }));
     return true;
   }
 
-  step(message: Message): void {
-    if (message.term > 0 && message.term < this.term && message.type !== messageType.storageApplyResp) return;
+  /** False: a proposal was dropped. */
+  step(message: Message): boolean {
+    const { state } = this;
+    if (message.term > state.term) {
+      if (!this.#meetsHigherTerm(message)) return true;
+    } else if (message.term !== 0 && message.term < state.term) {
+      this.#answerLowerTerm(message);
+      return true;
+    }
     switch (message.type) {
+      case messageType.hup:
+        this.campaign();
+        return true;
       case messageType.storageAppendResp:
-        if (message.index !== 0) this.log.stableTo(message.logTerm, message.index);
-        return;
-      case messageType.storageApplyResp: {
-        const last = message.entries[message.entries.length - 1];
-        if (last === undefined) return;
-        this.log.appliedTo(last.index, message.entries);
-        this.#uncommittedBytes = Math.max(0, this.#uncommittedBytes - payloadBytes(message.entries));
-        return;
+        if (message.index !== 0) state.log.unstable.stableTo(message.logTerm, message.index);
+        this.#snapshotInstalled(message.snapshot);
+        return true;
+      case messageType.storageApplyResp:
+        this.#entriesApplied(message.entries);
+        return true;
+      case messageType.vote:
+      case messageType.preVote:
+        answerVote(state, message);
+        return true;
+    }
+    if (state.role === role.leader) return stepLeader(state, message);
+    if (state.role === role.follower) return stepFollower(state, message);
+    return stepCandidate(state, message);
+  }
+
+  /** False: the message is ignored (raft-core-spec 10.1). */
+  #meetsHigherTerm(message: Message): boolean {
+    const { state } = this;
+    const { type, from, term } = message;
+    const name = describeMessageType(type);
+    const isVoteRequest = type === messageType.vote || type === messageType.preVote;
+    if (isVoteRequest && !isTransferVote(message) && this.#isInLease()) {
+      // It has a leader and heard of it lately: who asks was cut off, or was removed and does not know it.
+      const { log, settings } = state;
+      state.logger.info(
+        () =>
+          `${hex(state.id)} [logterm: ${log.lastTerm()}, index: ${log.lastIndex()}, vote: ${hex(state.vote)}] ignored ${name} from ${hex(from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${state.term}: lease is not expired (remaining ticks: ${settings.electionTicks - state.electionElapsed})`,
+      );
+      return false;
+    }
+    // Nobody enters a term because of a question about it, or because the answer was yes.
+    const isAboutFuture =
+      type === messageType.preVote || (type === messageType.preVoteResp && !message.reject);
+    if (isAboutFuture) return true;
+    state.logger.info(
+      () =>
+        `${hex(state.id)} [term: ${state.term}] received a ${name} message with higher term from ${hex(from)} [term: ${term}]`,
+    );
+    const isFromLeader =
+      type === messageType.app || type === messageType.heartbeat || type === messageType.snap;
+    becomeFollower(state, term, isFromLeader ? from : NONE);
+    return true;
+  }
+
+  #isInLease(): boolean {
+    const { settings, leader, electionElapsed } = this.state;
+    return settings.checkQuorum && leader !== NONE && electionElapsed < settings.electionTicks;
+  }
+
+  #answerLowerTerm(message: Message): void {
+    const { state } = this;
+    const { log, logger, settings } = state;
+    const { type, from, term } = message;
+    const name = describeMessageType(type);
+    if (
+      (settings.checkQuorum || settings.preVote) &&
+      (type === messageType.heartbeat || type === messageType.app)
+    ) {
+      // The leader of an old term learns of the new one from this; it may never hear of it otherwise, because a
+      // lease or a pre-vote keeps this member's elections from it.
+      state.send({ type: messageType.appResp, to: from });
+    } else if (type === messageType.preVote) {
+      logger.info(
+        () =>
+          `${hex(state.id)} [logterm: ${log.lastTerm()}, index: ${log.lastIndex()}, vote: ${hex(state.vote)}] rejected ${name} from ${hex(from)} [logterm: ${message.logTerm}, index: ${message.index}] at term ${state.term}`,
+      );
+      state.send({ type: messageType.preVoteResp, to: from, term: state.term, reject: true });
+    } else if (type === messageType.storageAppendResp) {
+      // The entries may have been replaced since and replaced back; a write of the new term will say.
+      if (message.index !== 0) {
+        logger.info(
+          () =>
+            `${hex(state.id)} [term: ${state.term}] ignored entry appends from a ${name} message with lower term [term: ${term}]`,
+        );
       }
-      case messageType.voteResp:
-        if (this.role === role.candidate) this.#becomeLeader();
-        return;
-      case messageType.appResp:
-        if (this.role === role.leader && this.log.maybeCommit(this.term, message.index)) this.#releaseReads();
-        return;
-      default:
-        this.#config.log.warn("raft message ignored", {
-          type: message.type,
-          from: message.from.toString(16),
-        });
+      this.#snapshotInstalled(message.snapshot);
+    } else {
+      logger.info(
+        () =>
+          `${hex(state.id)} [term: ${state.term}] ignored a ${name} message with lower term from ${hex(from)} [term: ${term}]`,
+      );
+    }
+  }
+
+  #snapshotInstalled(snapshot: Snapshot | undefined): void {
+    if (snapshot === undefined) return;
+    const { index } = snapshot.metadata;
+    this.state.log.unstable.stableSnapshotTo(index);
+    this.#appliedTo(index, 0);
+  }
+
+  #entriesApplied(entries: readonly Entry[]): void {
+    const { state } = this;
+    const last = entries[entries.length - 1];
+    if (last === undefined) return;
+    this.#appliedTo(last.index, entriesBytes(entries));
+    state.uncommittedBytes = Math.max(0, state.uncommittedBytes - payloadBytes(entries));
+  }
+
+  #appliedTo(index: number, bytes: number): void {
+    const { log, tracker, pendingConfIndex, role: ownRole, logger } = this.state;
+    log.appliedTo(Math.max(index, log.applied), bytes);
+    const { config } = tracker;
+    if (!config.autoLeave || log.applied < pendingConfIndex || ownRole !== role.leader) return;
+    if (propose(this.state, [{ type: entryType.confChangeV2, data: NO_DATA }])) {
+      logger.info(
+        () => `initiating automatic transition out of joint configuration ${describeConfig(config)}`,
+      );
+    } else {
+      logger.debug(
+        () =>
+          `not initiating automatic transition out of joint configuration ${describeConfig(config)}: raft proposal dropped`,
+      );
     }
   }
 
   /** Installs an applied membership change and returns the configuration that follows from it. */
-  applyConfChange(change: ConfChange): ConfState {
-    if (change.nodeId === NONE || change.type === confChangeType.updateNode) return this.confState;
-    assert(
-      change.type === confChangeType.addNode && change.nodeId === this.id,
-      "this version of the core serves one voter: no other member can be added or removed",
-    );
-    this.confState = { ...emptyConfState, voters: [this.id] };
-    return this.confState;
+  applyConfChange(change: ConfChange | ConfChangeV2): ConfState {
+    applyConfChange(this.state, change);
+    return this.state.tracker.confState();
   }
 
   /** Seeds an empty log with committed membership entries (raft-core-spec 12, Bootstrap). */
   bootstrap(changes: readonly ConfChange[]): void {
-    assert(changes.length > 0 && this.log.lastIndex() === 0, "bootstrap needs members and an empty log");
-    this.term = 1;
-    const entries = changes.map(
-      (change, i): Entry => ({
-        term: 1,
-        index: i + 1,
-        type: entryType.confChange,
-        data: encodeConfChange(change),
-      }),
-    );
-    this.log.append(entries);
-    this.log.commitTo(entries.length);
-    for (const change of changes) this.applyConfChange(change);
-  }
-
-  #becomeLeader(): void {
-    this.role = role.leader;
-    this.leader = this.id;
-    // Whatever the log's tail holds, a new membership change has to wait until it is applied.
-    this.#pendingConfIndex = this.log.lastIndex();
-    this.#uncommittedBytes = 0;
-    this.#config.log.info("became leader", { member: this.id.toString(16), term: this.term });
-    // The empty entry of the new term carries everything before it to commitment.
-    this.#append([{ type: entryType.normal, data: new Uint8Array(0) }]);
-  }
-
-  #append(proposed: readonly { readonly type: Entry["type"]; readonly data: Uint8Array }[]): boolean {
-    const bytes = payloadBytes(proposed);
-    if (
-      bytes > 0 &&
-      this.#uncommittedBytes > 0 &&
-      this.#uncommittedBytes + bytes > this.#config.uncommittedBytesMax
-    ) {
-      return false;
+    const { log } = this.state;
+    assert(changes.length > 0 && log.lastIndex() === 0, "bootstrap needs members and an empty log");
+    becomeFollower(this.state, 1, NONE);
+    for (const [i, change] of changes.entries()) {
+      log.push({ term: 1, index: i + 1, type: entryType.confChange, data: encodeConfChange(change) });
     }
-    this.#uncommittedBytes += bytes;
-    let index = this.log.lastIndex();
-    this.log.append(proposed.map(({ type, data }) => ({ term: this.term, index: ++index, type, data })));
-    // The leader's own acknowledgement is a message too, stepped once its write is durable.
-    this.messagesAfterAppend.push(this.#message(messageType.appResp, { to: this.id, index }));
-    return true;
+    log.commitTo(changes.length);
+    for (const change of changes) applyConfChange(this.state, change);
   }
-
-  #releaseReads(): void {
-    if (this.#pendingReads.length === 0) return;
-    const index = this.log.committed;
-    for (const context of this.#pendingReads) this.readStates.push({ index, context });
-    this.#pendingReads = [];
-  }
-
-  #message(type: Message["type"], fields: { to: bigint; index?: number }): Message {
-    return {
-      type,
-      to: fields.to,
-      from: this.id,
-      term: this.term,
-      logTerm: 0,
-      index: fields.index ?? 0,
-      entries: [],
-      commit: 0,
-      reject: false,
-      rejectHint: 0,
-      context: new Uint8Array(0),
-      hardState: undefined,
-      snapshot: undefined,
-      responses: [],
-    };
-  }
-
-  #isPromotable(): boolean {
-    return this.confState.voters.includes(this.id);
-  }
-
-  #hasUnappliedConfChange(): boolean {
-    const { applied, committed } = this.log;
-    if (applied >= committed) return false;
-    return this.log
-      .slice(applied + 1, committed + 1, Number.POSITIVE_INFINITY)
-      .some((entry) => entry.type !== entryType.normal);
-  }
-
-  #resetElectionTimer(): void {
-    this.#electionElapsed = 0;
-    this.#electionTimeout = this.#config.electionTicks + this.#config.prng.below(this.#config.electionTicks);
-  }
-}
-
-function payloadBytes(entries: readonly { readonly data: Uint8Array }[]): number {
-  let bytes = 0;
-  for (const entry of entries) bytes += entry.data.length;
-  return bytes;
 }

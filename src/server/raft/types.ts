@@ -126,11 +126,23 @@ export interface Message {
 }
 
 /**
- * One batch of work for the caller. Storage writes are asynchronous: `messages` holds, beside what goes to peers,
- * one storageAppend (persist, in order, then step its responses) and one storageApply (apply, then step).
+ * One batch of work for the caller. With asynchronous storage writes (RaftConfig.asyncStorageWrites) `messages` holds
+ * all of it: beside what goes to peers, one storageAppend (persist, in order, then step its responses) and one
+ * storageApply (apply, then step). Without them the caller persists hardState, snapshot and entries, then sends the
+ * messages, applies, and calls advance().
  */
 export interface Ready {
   readonly softState: SoftState | undefined;
   readonly readStates: readonly ReadState[];
   readonly messages: readonly Message[];
+  /** Set when term, vote or commit changed since the last Ready. */
+  readonly hardState: HardState | undefined;
+  /** To be made durable, in order. */
+  readonly entries: readonly Entry[];
+  /** To be installed before `entries`; from a leader that no longer has the entries before it. */
+  readonly snapshot: Snapshot | undefined;
+  /** To be applied. */
+  readonly committedEntries: readonly Entry[];
+  /** False: nothing in here has to survive a crash before its messages go out. */
+  readonly mustSync: boolean;
 }

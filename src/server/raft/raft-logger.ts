@@ -1,0 +1,30 @@
+import type { Log } from "../../lib/log.ts";
+
+/**
+ * Where the core's lines go (datadriven-format section 6). Texts are functions: they are made only when somebody
+ * wants the line.
+ */
+export interface RaftLogger {
+  debug(text: () => string): void;
+  info(text: () => string): void;
+  warn(text: () => string): void;
+  error(text: () => string): void;
+}
+
+/** The lines as lines of the member's log. */
+export function createRaftLogger(log: Log): RaftLogger {
+  return {
+    debug(text) {
+      if (log.isDebugEnabled !== false) log.debug(text());
+    },
+    info(text) {
+      log.info(text());
+    },
+    warn(text) {
+      log.warn(text());
+    },
+    error(text) {
+      log.error(text());
+    },
+  };
+}
