@@ -23,7 +23,7 @@ const upward = floors.map(([name, path], floor) => ({
   to: { path: [...floors.slice(floor + 1).map(([, above]) => above), users] },
 }));
 
-const doors = ["codec", "server/raft", "server/storage", "server/mvcc", "server/lease", "server/state", "server/node", "server/peer", "server/api", "client"].map(
+const doors = ["codec", "server/raft", "server/storage", "server/mvcc", "server/lease", "server/state", "server/node", "server/peer", "server/api", "client", "tui"].map(
   (folder) => ({
     name: `door-of-${folder.replace("/", "-")}`,
     comment: "a folder is imported only through its index.ts",

@@ -1,5 +1,5 @@
 import { Command } from "@oclif/core";
-import type { MetaStoreClient } from "../client/index.ts";
+import type { ConnectOptions, MetaStoreClient } from "../client/index.ts";
 import { CommandError, ExitWith, exitCode } from "./exit-codes.ts";
 import {
   type ConnectionFlagValues,
@@ -20,6 +20,8 @@ export interface Connected {
   readonly client: MetaStoreClient;
   readonly library: ClientLibrary;
   readonly timeoutMs: number;
+  /** What the client was made with, for commands that make further ones. */
+  readonly options: ConnectOptions;
 }
 
 /**
@@ -99,7 +101,7 @@ export abstract class ConnectedCommand extends BaseCommand {
     const library = await import("../client/index.ts");
     const client = library.connect(options);
     this.#client = client;
-    return { client, library, timeoutMs: options.timeoutMs };
+    return { client, library, timeoutMs: options.timeoutMs, options };
   }
 
   protected override dispose(): void {

@@ -4,7 +4,7 @@ export { toJsonField, toLine } from "./bytes-text.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { CommandError, ExitWith, exitCode, exitCodeMeanings } from "./exit-codes.ts";
 export { parseLeaseId } from "./lease-id.ts";
-export type { Output } from "./output.ts";
+export { type Output, wantsColor } from "./output.ts";
 export { type JsonRecord, toEventRecord, toHexId, toPutRecord } from "./record.ts";
 export { readInput } from "./stdin.ts";
 export { formatSize } from "./table.ts";

@@ -1,188 +1,152 @@
+import type { ReadStream, WriteStream } from "node:tty";
 import { Flags } from "@oclif/core";
-import type { Connected } from "../../cli/index.ts";
-import { ConnectedCommand, ExitWith, exitCode, formatSize, toHexId } from "../../cli/index.ts";
-import type { Member, StatusResponse } from "../../client/index.ts";
+import type { Connected, Output } from "../../cli/index.ts";
+import { ConnectedCommand, ExitWith, exitCode, parseDuration, wantsColor } from "../../cli/index.ts";
+import { UsageError } from "../../lib/errors.ts";
+import {
+  advance,
+  type ClusterModel,
+  ClusterObserver,
+  isHealthy,
+  openLiveScreen,
+  statusColumns,
+  statusRecord,
+  statusRow,
+} from "../../tui/index.ts";
 
-/** One member as far as it could be asked. */
-interface MemberStatus {
-  readonly member: Member;
-  readonly endpoint: string;
-  readonly status: StatusResponse | undefined;
-  /** Why it could not be asked; undefined when it answered. */
-  readonly failure: string | undefined;
-  readonly alarms: readonly string[];
-}
+const intervalMsMin = 200;
+/** A member that is slower than this holds the next picture up. */
+const liveTimeoutMsMax = 900;
 
 export default class ClusterStatus extends ConnectedCommand {
   static override summary = "Show every member: role, health, log position and size.";
   static override description =
-    `Asks the members of the cluster, found through --endpoints, one by one. LAG is how many log entries a member has yet to apply, behind the furthest of all.
+    `On a terminal a live screen, until q is pressed: members, throughput, latency, space, alarms and events, with ? for help. In a pipe, with --once or with an --output the members are printed once, with --watch again and again.
 
-Exit code 9 when some member is not healthy, 4 when none answers. The live screen comes with a later version: today the table is printed once, with or without --once.`;
-  static override hiddenAliases = ["endpoint:status"];
+The members are found through --endpoints and asked one by one. LAG is how many log entries a member has yet to apply, behind the furthest of all. FSYNC P99 needs /metrics on the client address.
+
+Exit code 9 when some member is not healthy, 4 when none answers; 0 when the live screen is left with q.`;
+  static override hiddenAliases = ["endpoint:status", "top"];
   static override examples = [
+    "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --once",
     "<%= config.bin %> <%= command.id %> --once -o json | jq -e '.members|all(.healthy)'",
+    "<%= config.bin %> <%= command.id %> --watch --interval 5s -o jsonl >> status.jsonl",
+    "<%= config.bin %> <%= command.id %> --endpoints 10.0.0.1:2379 --interval 500ms",
   ];
   static override flags = {
-    once: Flags.boolean({ description: "Print the table once and end" }),
+    once: Flags.boolean({ description: "Print the members once and end", exclusive: ["watch", "tui"] }),
+    watch: Flags.boolean({
+      description: "Print the members at every interval, until Ctrl-C",
+      exclusive: ["tui"],
+    }),
+    tui: Flags.boolean({ description: "The live screen, or an error where it cannot be shown" }),
+    interval: Flags.string({
+      description: "Time between two looks at the cluster, at least 200ms",
+      helpValue: "<duration>",
+      default: "1s",
+    }),
     cluster: Flags.boolean({ hidden: true, description: "Accepted for etcdctl's sake: always so" }),
   };
 
   protected override async execute(): Promise<void> {
     const { flags } = await this.parse(ClusterStatus);
+    const intervalMs = parseDuration(flags.interval);
+    if (intervalMs < intervalMsMin) throw new UsageError("--interval is below 200ms", "give 200ms or more");
     const out = this.outputFor(flags);
+    const isPossible = canShowScreen();
+    if (flags.tui && !isPossible) {
+      throw new UsageError("the live screen needs a terminal for input and output", "use --once or --watch");
+    }
+    const isPlain = flags.once || flags.watch || flags.output !== undefined || out.format !== "table";
+    const isLive = flags.tui || (isPossible && !isPlain);
     const connected = await this.connect(flags);
-    const { members, header } = await connected.client.cluster.memberList({ serializable: true });
-    const statuses = await askAll(connected, members);
-    const furthest = Math.max(0, ...statuses.map(({ status }) => status?.raftIndex ?? 0));
-    if (out.isJson) {
-      await out.json({
-        clusterId: toHexId(header.clusterId),
-        members: statuses.map((status) => toRecord(status, furthest)),
-      });
-    } else {
-      await out.table(
-        columns,
-        statuses.map((status) => toRow(status, furthest)),
-      );
-    }
-    for (const { member, endpoint, failure } of statuses) {
-      if (failure !== undefined) out.notice(`${member.name || toHexId(member.id)} (${endpoint}): ${failure}`);
-    }
-    if (statuses.every(({ status }) => status === undefined)) throw new ExitWith(exitCode.unavailable);
-    if (!statuses.every(isHealthy)) throw new ExitWith(exitCode.partial);
+    if (isLive) {
+      const isColored = !flags["no-color"] && wantsColor(true, process.env);
+      await showScreen(connected, intervalMs, isColored);
+    } else await print(connected, out, flags.watch ? intervalMs : undefined);
   }
 }
 
-const columns = [
-  "NAME",
-  "ID",
-  "ENDPOINT",
-  "ROLE",
-  "HEALTH",
-  "TERM",
-  "INDEX",
-  "APPLIED",
-  "LAG",
-  "DB SIZE",
-  "IN USE",
-  "VERSION",
-];
-
-/**
- * The endpoints the user named come first, since addresses that members advertise may not be reachable from here;
- * members behind none of them are asked where they say they are.
- */
-async function askAll(
-  { client, library, timeoutMs }: Connected,
-  members: readonly Member[],
-): Promise<MemberStatus[]> {
-  const named = await Promise.all(
-    client.endpoints.map(async (endpoint, endpointIndex) => ({
-      endpoint,
-      answer: await settle(client.maintenance.status({ endpointIndex })),
-    })),
-  );
-  const alarms = await settle(client.maintenance.alarms());
-  return Promise.all(
-    members.map(async (member): Promise<MemberStatus> => {
-      const raised =
-        alarms instanceof Error
-          ? []
-          : alarms.filter((alarm) => alarm.memberId === member.id).map(({ type }) => type);
-      for (const { endpoint, answer } of named) {
-        if (!(answer instanceof Error) && answer.header?.memberId === member.id) {
-          return { member, endpoint, status: answer, failure: undefined, alarms: raised };
-        }
-      }
-      if (member.clientUrls.length === 0) {
-        return { member, endpoint: "-", status: undefined, failure: "not started", alarms: raised };
-      }
-      const other = library.connect({ endpoints: member.clientUrls, timeoutMs, retryRoundsMax: 1 });
-      try {
-        const answer = await settle(other.maintenance.status());
-        const endpoint = other.endpoints[0]!;
-        return answer instanceof Error
-          ? { member, endpoint, status: undefined, failure: answer.message, alarms: raised }
-          : { member, endpoint, status: answer, failure: undefined, alarms: raised };
-      } finally {
-        other.close();
-      }
-    }),
-  );
+function canShowScreen(): boolean {
+  const isDumb = process.env["TERM"] === "dumb";
+  return process.stdin.isTTY === true && process.stdout.isTTY === true && !isDumb;
 }
 
-/** The value, or the error as a value. */
-function settle<T>(promise: Promise<T>): Promise<T | Error> {
-  return promise.catch((error: unknown) => {
-    if (error instanceof Error) return error;
-    throw error;
+function observe({ library, options }: Connected, timeoutMs: number): ClusterObserver {
+  return new ClusterObserver({ library, connect: options, timeoutMs });
+}
+
+async function showScreen(connected: Connected, intervalMs: number, isColored: boolean): Promise<void> {
+  await refuseEarly(connected);
+  const observer = observe(connected, Math.min(connected.timeoutMs, liveTimeoutMsMax));
+  try {
+    const end = await openLiveScreen({
+      stdin: process.stdin as ReadStream,
+      stdout: process.stdout as WriteStream,
+      stderr: process.stderr,
+      isColored,
+      intervalMs,
+      sample: () => observer.sample(),
+    });
+    if (end.kind === "interrupt") throw new ExitWith(exitCode.interrupted);
+    // Whoever sent the signal is to see that it was obeyed.
+    if (end.kind === "signal") process.kill(process.pid, end.signal);
+  } finally {
+    observer.close();
+  }
+}
+
+/** A wrong password or certificate does not get right by waiting; a cluster that is not there may come. */
+async function refuseEarly({ client, timeoutMs }: Connected): Promise<void> {
+  try {
+    await client.cluster.memberList({ serializable: true, timeoutMs: Math.min(timeoutMs, liveTimeoutMsMax) });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "UNAVAILABLE" && code !== "DEADLINE_EXCEEDED") throw error;
+  }
+}
+
+/** Prints the members once, or every `intervalMs` for good. */
+async function print(connected: Connected, out: Output, intervalMs: number | undefined): Promise<void> {
+  // With nobody to ask at all there is one error to report, and not a table of them.
+  if (intervalMs === undefined) await connected.client.cluster.memberList({ serializable: true });
+  const observer = observe(connected, connected.timeoutMs);
+  try {
+    for (let past: ClusterModel | undefined; ; ) {
+      const startedMs = performance.now();
+      const model = advance(past, await observer.sample());
+      await printModel(model, out);
+      if (intervalMs === undefined) return judge(model);
+      past = model;
+      await pause(startedMs + intervalMs - performance.now());
+    }
+  } finally {
+    observer.close();
+  }
+}
+
+async function printModel(model: ClusterModel, out: Output): Promise<void> {
+  if (out.isJson) await out.json(statusRecord(model));
+  else {
+    await out.table(
+      statusColumns,
+      model.members.map((member) => statusRow(member, model)),
+    );
+  }
+  for (const { name, endpoint, failure } of model.members) {
+    if (failure !== undefined) out.notice(`${name} (${endpoint}): ${failure}`);
+  }
+  if (model.members.length === 0 && model.failure !== undefined) out.notice(model.failure);
+}
+
+function judge(model: ClusterModel): void {
+  if (model.health === "unreachable") throw new ExitWith(exitCode.unavailable);
+  if (!model.members.every(isHealthy)) throw new ExitWith(exitCode.partial);
+}
+
+function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.max(0, durationMs));
   });
-}
-
-function roleOf({ status, member }: MemberStatus): string {
-  if (member.isLearner || status?.isLearner) return "learner";
-  if (status === undefined) return "-";
-  return status.leader === member.id ? "leader" : "follower";
-}
-
-/** "ok", or what is wrong in a word. */
-function healthOf({ status, alarms }: MemberStatus): string {
-  if (status === undefined) return "unreachable";
-  if (status.leader === 0n) return "no leader";
-  if (alarms.length > 0) return alarms.join(",");
-  return status.errors.length > 0 ? status.errors.join(",") : "ok";
-}
-
-function isHealthy(status: MemberStatus): boolean {
-  return healthOf(status) === "ok";
-}
-
-function toRecord(memberStatus: MemberStatus, furthest: number) {
-  const { member, endpoint, status, failure } = memberStatus;
-  return {
-    name: member.name,
-    id: toHexId(member.id),
-    endpoint,
-    role: roleOf(memberStatus),
-    healthy: isHealthy(memberStatus),
-    health: healthOf(memberStatus),
-    ...(failure === undefined ? {} : { error: failure }),
-    ...(status === undefined
-      ? {}
-      : {
-          leader: toHexId(status.leader),
-          term: status.raftTerm,
-          index: status.raftIndex,
-          applied: status.raftAppliedIndex,
-          lag: furthest - status.raftAppliedIndex,
-          dbSizeBytes: status.dbSize,
-          dbSizeInUseBytes: status.dbSizeInUse,
-          quotaBytes: status.dbSizeQuota,
-          version: status.version,
-        }),
-  };
-}
-
-function toRow(memberStatus: MemberStatus, furthest: number): string[] {
-  const { member, endpoint, status } = memberStatus;
-  const who = [
-    member.name || "-",
-    toHexId(member.id),
-    endpoint,
-    roleOf(memberStatus),
-    healthOf(memberStatus),
-  ];
-  if (status === undefined) return [...who, "-", "-", "-", "-", "-", "-", "-"];
-  return [
-    ...who,
-    String(status.raftTerm),
-    String(status.raftIndex),
-    String(status.raftAppliedIndex),
-    String(furthest - status.raftAppliedIndex),
-    formatSize(status.dbSize),
-    formatSize(status.dbSizeInUse),
-    status.version,
-  ];
 }
