@@ -100,13 +100,24 @@ export function isLearnerRefusal(message: string): boolean {
   return message === learnerText;
 }
 
+/** Whether the member behind a failed call may be cut off: the next call does better to begin with another one. */
+export function isMemberTrouble(grpc: number): boolean {
+  return grpc === grpcCode.unavailable || grpc === grpcCode.deadlineExceeded;
+}
+
 /** The token is missing, old or forgotten by the server: authenticating again helps (errors.md section 5). */
 export function isTokenRefusal(message: string): boolean {
   return tokenTexts.has(message);
 }
 
 /** The server refused before it proposed anything, although its code alone would not say so. */
-const refusedByName = new Set<ErrorName>(["tooManyRequests", "notLeader", "noSpace"]);
+const refusedByName = new Set<ErrorName>([
+  "tooManyRequests",
+  "notLeader",
+  "noSpace",
+  "memberNotEnoughStarted",
+  "unhealthy",
+]);
 /** The server's transport refuses a request above its size limit before any service sees it. */
 const oversizedRequest = /received message larger than max/i;
 /** Codes that mean "looked at and refused"; the rest (timeouts, lost connections, surprises) leave a doubt. */

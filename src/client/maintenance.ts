@@ -1,8 +1,11 @@
 import { alarmAction, alarmType, type HashKvResponse, type StatusResponse } from "../codec/index.ts";
 import { assert } from "../lib/assert.ts";
+import { errorTable } from "../lib/errors.ts";
 import type { EndpointPool } from "./endpoint-pool.ts";
+import { MetaStoreError } from "./errors.ts";
 import { type Header, toHeader } from "./key-value.ts";
 import { methods } from "./methods.ts";
+import { toRangeRequest } from "./operations.ts";
 import type { CallOptions } from "./options.ts";
 import type { CallTarget, UnaryCaller } from "./unary-caller.ts";
 
@@ -16,6 +19,31 @@ export interface MemberCallOptions extends CallOptions {
   /** Position in the list of endpoints; absent: the one in use. */
   readonly endpointIndex?: number;
 }
+
+/** What one endpoint answered: `status`, or else the `error`. */
+export interface EndpointStatus {
+  /** host:port */
+  readonly endpoint: string;
+  readonly endpointIndex: number;
+  readonly status: StatusResponse | undefined;
+  readonly error: MetaStoreError | undefined;
+}
+
+/** Whether the member behind an endpoint can take part in serving the cluster. */
+export interface EndpointHealth {
+  /** host:port */
+  readonly endpoint: string;
+  readonly isHealthy: boolean;
+  /** Duration of the read that was tried. */
+  readonly tookMs: number;
+  /** Why the read failed; undefined when it was answered. */
+  readonly error: MetaStoreError | undefined;
+  /** Raised alarms, of any member. */
+  readonly alarms: readonly Alarm[];
+}
+
+/** The key that etcd's own health checks read. It need not exist. */
+const healthKey = "health";
 
 /** Looking after members. Every method throws MetaStoreError. */
 export class MaintenanceClient {
@@ -32,7 +60,78 @@ export class MaintenanceClient {
     return this.#caller.call(methods.status, undefined, this.#at(options));
   }
 
-  async alarms(options: CallOptions = {}): Promise<Alarm[]> {
+  /** How all members behind the client's endpoints are, asked at the same time. Throws nothing. */
+  statuses(options: CallOptions = {}): Promise<EndpointStatus[]> {
+    return this.#atEach(async (endpointIndex, endpoint) => {
+      const answer = await settled(
+        this.#caller.call(methods.status, undefined, this.#once({ ...options, endpointIndex })),
+      );
+      return answer instanceof MetaStoreError
+        ? { endpoint, endpointIndex, status: undefined, error: answer }
+        : { endpoint, endpointIndex, status: answer, error: undefined };
+    });
+  }
+
+  /**
+   * Whether the members behind the client's endpoints can serve linearizable reads and no alarm is raised, as
+   * `etcdctl endpoint health` asks. Throws nothing.
+   */
+  healths(options: CallOptions = {}): Promise<EndpointHealth[]> {
+    return this.#atEach((endpointIndex, endpoint) => this.#healthOf(endpoint, { ...options, endpointIndex }));
+  }
+
+  async #healthOf(endpoint: string, options: MemberCallOptions): Promise<EndpointHealth> {
+    const startedMs = performance.now();
+    const read = await settled(
+      this.#caller.call(methods.range, toRangeRequest(healthKey, { limit: 1 }), this.#once(options)),
+    );
+    const tookMs = performance.now() - startedMs;
+    // A user who may not read the key has been told so by a member that serves.
+    if (read instanceof MetaStoreError && read.code !== "PERMISSION_DENIED") {
+      return { endpoint, isHealthy: false, tookMs, error: read, alarms: [] };
+    }
+    const alarms = await settled(this.#alarms(this.#once(options)));
+    return alarms instanceof MetaStoreError
+      ? { endpoint, isHealthy: false, tookMs, error: alarms, alarms: [] }
+      : { endpoint, isHealthy: alarms.length === 0, tookMs, error: undefined, alarms };
+  }
+
+  /**
+   * Hands leadership to the voter `target`. Only the leader can: it is found among the endpoints unless one is named.
+   * Throws MetaStoreError notLeader when it is behind none of them.
+   */
+  async moveLeader(target: bigint, options: MemberCallOptions = {}): Promise<void> {
+    const endpointIndex = options.endpointIndex ?? (await this.#leaderEndpoint(options));
+    await this.#caller.call(
+      methods.moveLeader,
+      { targetId: target },
+      this.#at({ ...options, endpointIndex }),
+    );
+  }
+
+  async #leaderEndpoint(options: CallOptions): Promise<number> {
+    const statuses = await this.statuses(options);
+    const found = statuses.find(
+      ({ status }) => status !== undefined && status.leader === status.header?.memberId,
+    );
+    if (found !== undefined) return found.endpointIndex;
+    throw (
+      statuses.find(({ error }) => error !== undefined)?.error ??
+      new MetaStoreError({
+        grpc: errorTable.notLeader.grpc,
+        message: errorTable.notLeader.text,
+        endpoint: this.#pool.current().endpoint.name,
+        outcome: "not-applied",
+        retryable: false,
+      })
+    );
+  }
+
+  alarms(options: MemberCallOptions = {}): Promise<Alarm[]> {
+    return this.#alarms(this.#at(options));
+  }
+
+  async #alarms(options: CallOptions & CallTarget): Promise<Alarm[]> {
     const request = { action: alarmAction.get, memberId: 0n, alarm: alarmType.none };
     const response = await this.#caller.call(methods.alarm, request, options, true);
     return response.alarms.map(toAlarm);
@@ -67,11 +166,27 @@ export class MaintenanceClient {
     return toHeader(response.header);
   }
 
+  #atEach<T>(ask: (endpointIndex: number, endpoint: string) => Promise<T>): Promise<T[]> {
+    return Promise.all(this.#pool.endpoints.map(({ name }, i) => ask(i, name)));
+  }
+
+  #once(options: MemberCallOptions): CallOptions & CallTarget {
+    return { ...this.#at(options), isTriedOnce: true };
+  }
+
   #at(options: MemberCallOptions): CallOptions & CallTarget {
     if (options.endpointIndex === undefined) return options;
     assert(options.endpointIndex < this.#pool.size, "endpointIndex names one of the client's endpoints");
     return { ...options, connection: this.#pool.at(options.endpointIndex) };
   }
+}
+
+/** The value, or the MetaStoreError as a value. */
+function settled<T>(call: Promise<T>): Promise<T | MetaStoreError> {
+  return call.catch((error: unknown) => {
+    if (error instanceof MetaStoreError) return error;
+    throw error;
+  });
 }
 
 const alarmNames = Object.entries(alarmType) as [keyof typeof alarmType, number][];

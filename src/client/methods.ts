@@ -56,8 +56,33 @@ export const methods = {
     codec.encodeMemberListRequest,
     codec.decodeMemberListResponse,
   ),
+  memberAdd: unary("Cluster/MemberAdd", false, codec.encodeMemberAddRequest, codec.decodeMemberAddResponse),
+  memberRemove: unary(
+    "Cluster/MemberRemove",
+    false,
+    codec.encodeMemberIdRequest,
+    codec.decodeMembersResponse,
+  ),
+  memberUpdate: unary(
+    "Cluster/MemberUpdate",
+    false,
+    codec.encodeMemberUpdateRequest,
+    codec.decodeMembersResponse,
+  ),
+  memberPromote: unary(
+    "Cluster/MemberPromote",
+    false,
+    codec.encodeMemberIdRequest,
+    codec.decodeMembersResponse,
+  ),
   alarm: unary("Maintenance/Alarm", false, codec.encodeAlarmRequest, codec.decodeAlarmResponse),
   status: unary("Maintenance/Status", true, encodeEmpty, codec.decodeStatusResponse),
   hashKv: unary("Maintenance/HashKV", true, codec.encodeHashKvRequest, codec.decodeHashKvResponse),
+  moveLeader: unary(
+    "Maintenance/MoveLeader",
+    false,
+    codec.encodeMoveLeaderRequest,
+    codec.decodeHeaderOnlyResponse,
+  ),
   defragment: unary("Maintenance/Defragment", false, encodeEmpty, codec.decodeHeaderOnlyResponse),
 } as const;

@@ -2,7 +2,14 @@ import { DecodeError, grpcCode } from "../lib/errors.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { CallFailure, type Connection } from "./connection.ts";
 import type { EndpointPool } from "./endpoint-pool.ts";
-import { isLearnerRefusal, isRetryable, isTokenRefusal, MetaStoreError, outcomeOfWrite } from "./errors.ts";
+import {
+  isLearnerRefusal,
+  isMemberTrouble,
+  isRetryable,
+  isTokenRefusal,
+  MetaStoreError,
+  outcomeOfWrite,
+} from "./errors.ts";
 import type { UnaryMethod } from "./methods.ts";
 import type { CallOptions, ResolvedOptions } from "./options.ts";
 import { backoffMs, sleep } from "./retry.ts";
@@ -10,6 +17,8 @@ import { backoffMs, sleep } from "./retry.ts";
 /** The connection to use in place of the pool's choice, for calls about one member. */
 export interface CallTarget {
   readonly connection?: Connection;
+  /** The first failure is the answer: for questions about how a member is. */
+  readonly isTriedOnce?: boolean;
 }
 
 /**
@@ -58,10 +67,12 @@ export class UnaryCaller {
       const error = toMetaStoreError(failure, connection, isRead);
       const endpoints = options.connection ? 1 : this.#pool.size;
       const isSafe =
-        (failure.grpc === grpcCode.unavailable && (isRead || !failure.isSent)) ||
-        (endpoints > 1 && isLearnerRefusal(failure.message));
+        options.isTriedOnce !== true &&
+        ((failure.grpc === grpcCode.unavailable && (isRead || !failure.isSent)) ||
+          (endpoints > 1 && isLearnerRefusal(failure.message)));
+      // Also when this call is not repeated: the calls after it must not wait for a member that is cut off.
+      if (!options.connection && (isSafe || isMemberTrouble(failure.grpc))) this.#pool.leave(connection);
       if (!isSafe || attempt >= this.#options.retryRoundsMax * endpoints) throw error;
-      if (!options.connection) this.#pool.leave(connection);
       if (attempt % endpoints === 0) {
         const delayMs = backoffMs(attempt / endpoints);
         if (Date.now() + delayMs >= deadlineMs) throw error;
