@@ -1,12 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createPrng } from "../../../src/lib/prng.ts";
 import { judge, type Verdict } from "../checks/verdict.ts";
 import { Cluster, until } from "../harness/index.ts";
 import { Nemesis } from "../nemesis/nemesis.ts";
 import type { OutcomeCounts } from "../workload/recorder.ts";
 import { Workload } from "../workload/workload.ts";
-import { clusterOptions, type ScenarioOptions, withCluster } from "./scenario.ts";
+import { clusterOptions, type ScenarioOptions, textsOf, withCluster, withWorkload } from "./scenario.ts";
 
 export interface ChaosOptions extends ScenarioOptions {
   /** How long faults go on. */
@@ -49,68 +50,59 @@ export async function chaosRound(options: ChaosOptions): Promise<ChaosReport> {
   const clients = options.clients ?? 8 + prng.below(5);
   const setting = `${size} members, ${clients} clients, snapshots every ${snapshotCount}`;
   options.say(`seed ${options.seed}: ${setting}`);
-  return withCluster(
-    await Cluster.start(clusterOptions(options, size, { snapshotCount })),
-    async (cluster) => {
-      const workload = Workload.start(cluster, {
+  return withCluster(await Cluster.start(clusterOptions(options, size, { snapshotCount })), (cluster) =>
+    withWorkload(
+      Workload.start(cluster, {
         ...{ clients, seed: seeds.workload, leaseClients: 2, watchers: 4 },
         areReadsStale: options.areReadsStale ?? false,
-      });
-      const { recorder } = workload;
-      const began = performance.now();
-      const say = (text: string): void =>
-        options.say(`  ${((performance.now() - began) / 1_000).toFixed(1)} s: ${text}`);
-      const nemesis = new Nemesis({
-        ...{ cluster, seed: seeds.nemesis, note: say },
-        loggedRevision: () => workload.loggedRevision,
-        compact: (member, revision) => workload.compact(member, revision),
-        ...(options.only === undefined ? {} : { only: options.only }),
-      });
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      await nemesis.run(options.seconds * 1_000);
-      await cluster.heal();
-      const quietFromMs = performance.now();
-      const violations: string[] = [];
-      const firstWriteMs = await until("a write is acknowledged", FIRST_WRITE_LIMIT_MS, () =>
-        recorder.operations.some(
-          ({ request, response, callMs }) =>
-            callMs >= quietFromMs && request.kind === "txn" && response?.kind === "txn",
-        )
-          ? performance.now() - quietFromMs
-          : undefined,
-      ).catch((error: Error) => {
-        violations.push(`liveness: ${error.message}`);
-        return Number.NaN;
-      });
-      const acknowledged = recorder.acknowledged;
-      const acknowledgedPerSecond = (acknowledged * 1_000) / (performance.now() - began);
-      const minimum = options.acknowledgedPerSecondMin ?? 30;
-      if (acknowledgedPerSecond < minimum) {
-        violations.push(`vacuous: ${acknowledgedPerSecond.toFixed(0)} acknowledged/s, asked for ${minimum}`);
-      }
-      const verdict = await judge(cluster, workload, { healedMs, quietFromMs });
-      violations.push(...verdict.violations.map(({ promise, detail }) => `${promise}: ${detail}`));
-      if (recorder.finalErrors.length > 0) {
-        violations.push(
-          `errors that no retry helps against: ${[...new Set(recorder.finalErrors)].join("; ")}`,
-        );
-      }
-      if (violations.length > 0) writeHistory(options.folder, workload);
-      return {
-        ...{
-          seed: options.seed,
-          setting,
-          violations,
-          verdict,
-          firstWriteMs,
-          acknowledged,
-          acknowledgedPerSecond,
-        },
-        ...{ faults: nemesis.counts, faultsRefused: nemesis.refusedCount },
-        ...{ counts: recorder.counts, errors: recorder.errors },
-      };
-    },
+      }),
+      async (workload) => ({ ...(await underFaults(cluster, workload, seeds.nemesis, options)), setting }),
+    ),
   );
+}
+
+async function underFaults(
+  cluster: Cluster,
+  workload: Workload,
+  seed: number,
+  options: ChaosOptions,
+): Promise<Omit<ChaosReport, "setting">> {
+  const { recorder } = workload;
+  const began = performance.now();
+  const nemesis = new Nemesis({
+    ...{ cluster, seed },
+    note: (text) => options.say(`  ${((performance.now() - began) / 1_000).toFixed(1)} s: ${text}`),
+    loggedRevision: () => workload.loggedRevision,
+    compact: (member, revision) => workload.compact(member, revision),
+    ...(options.only === undefined ? {} : { only: options.only }),
+  });
+  await sleep(SETTLE_MS);
+  await nemesis.run(options.seconds * 1_000);
+  const healedMs = performance.now();
+  await cluster.heal();
+  const quietFromMs = performance.now();
+  const violations: string[] = [];
+  const firstWriteMs = await until("a write is acknowledged", FIRST_WRITE_LIMIT_MS, () => {
+    const first = recorder.firstWriteAfter(healedMs);
+    return first === undefined ? undefined : first - healedMs;
+  }).catch((error: Error) => {
+    violations.push(`liveness: ${error.message}`);
+    return Number.NaN;
+  });
+  const { acknowledged } = recorder;
+  const acknowledgedPerSecond = (acknowledged * 1_000) / (performance.now() - began);
+  const minimum = options.acknowledgedPerSecondMin ?? 30;
+  if (acknowledgedPerSecond < minimum) {
+    violations.push(`vacuous: ${acknowledgedPerSecond.toFixed(0)} acknowledged/s, asked for ${minimum}`);
+  }
+  const verdict = await judge(cluster, workload, { healedMs, quietFromMs });
+  violations.push(...textsOf(verdict, recorder));
+  if (violations.length > 0) writeHistory(options.folder, workload);
+  return {
+    ...{ seed: options.seed, violations, verdict, firstWriteMs, acknowledged, acknowledgedPerSecond },
+    ...{ faults: nemesis.counts, faultsRefused: nemesis.refusedCount },
+    ...{ counts: recorder.counts, errors: recorder.errors },
+  };
 }
 
 /** Everything the checks looked at, for whoever looks into it. */

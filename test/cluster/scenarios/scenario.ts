@@ -1,4 +1,7 @@
+import type { Verdict } from "../checks/verdict.ts";
 import type { Cluster, ClusterKind, ClusterOptions } from "../harness/index.ts";
+import type { Recorder } from "../workload/recorder.ts";
+import type { Workload } from "../workload/workload.ts";
 
 /** What every scenario is given. */
 export interface ScenarioOptions {
@@ -40,6 +43,25 @@ export async function withCluster<T>(cluster: Cluster, run: (cluster: Cluster) =
   } finally {
     await cluster.close();
   }
+}
+
+/** Runs with clients that are gone afterwards, whatever happens. */
+export async function withWorkload<T>(
+  workload: Workload,
+  run: (workload: Workload) => Promise<T>,
+): Promise<T> {
+  try {
+    return await run(workload);
+  } finally {
+    await workload.abort();
+  }
+}
+
+/** What was found broken, and errors that no client should see, as lines. */
+export function textsOf(verdict: Verdict, recorder: Recorder): string[] {
+  const texts = verdict.violations.map(({ promise, detail }) => `${promise}: ${detail}`);
+  const errors = [...new Set(recorder.finalErrors)];
+  return errors.length === 0 ? texts : [...texts, `errors that no retry helps against: ${errors.join("; ")}`];
 }
 
 /** The value below which `part` of the figures are. */

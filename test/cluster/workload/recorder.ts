@@ -59,6 +59,14 @@ export class Recorder {
     return [...this.counts.values()].reduce((sum, counts) => sum + counts.ok, 0);
   }
 
+  /** When the first write called after `sinceMs` was acknowledged. */
+  firstWriteAfter(sinceMs: number): number | undefined {
+    const writes = this.operations.filter(
+      ({ callMs, response }) => callMs >= sinceMs && response?.kind === "txn" && response.succeeded,
+    );
+    return writes.length === 0 ? undefined : Math.min(...writes.map(({ returnMs }) => returnMs));
+  }
+
   count(kind: string, outcome: OutcomeKind): void {
     const counts = this.counts.get(kind) ?? { ok: 0, refused: 0, unknown: 0, notApplied: 0 };
     counts[outcome] += 1;

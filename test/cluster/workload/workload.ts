@@ -128,6 +128,13 @@ export class Workload {
     }
   }
 
+  /** Ends everything, whatever state it is in. */
+  async abort(): Promise<void> {
+    this.#isStopped = true;
+    for (const watcher of [this.#scribe, ...this.#watchers]) watcher.stop();
+    await Promise.all([...this.#running, ...this.#watching]);
+  }
+
   async #guard(running: Promise<void>): Promise<void> {
     try {
       await running;
