@@ -1,22 +1,31 @@
-import assert from "node:assert/strict";
-import { messageType } from "../../../../src/server/raft/index.ts";
-import { message, PeerWorld, snapshotMessage, stateOf, until } from "./peer-world.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { PeerNetwork } from "../../../../src/server/node/index.ts";
+import { describePeerNetwork } from "../../../suites/peer-network-suite.ts";
+import { PeerWorld, type TestMember, until } from "./peer-world.ts";
 
-describe("smoke", () => {
+describePeerNetwork("The network over sockets", async () => {
   const world = new PeerWorld();
-  afterEach(() => world.close());
-  it("works", async () => {
-    const [a, b] = await world.cluster(2);
-    a!.network.send([message(messageType.heartbeat, 1n, 2n, { term: 3 })]);
-    await until(() => b!.handler.messages.length === 1, "message");
-    assert.equal(b!.handler.messages[0]!.term, 3);
-    const body = await a!.network.call(2n, "hello", Buffer.from("x"), 1000);
-    assert.equal(Buffer.from(body).toString(), "hello:x");
-    const state = stateOf([Buffer.from("a"), Buffer.alloc(300000)]);
-    a!.network.sendSnapshot(snapshotMessage(1n, 2n), state);
-    await until(() => a!.handler.snapshotsSent.length === 1, "snap");
-    console.log(a!.handler.snapshotsSent, a!.log.lines, b!.log.lines, b!.handler.snapshots[0]!.chunks.length);
-    assert.equal(state.closes(), 1);
-    console.log(a!.observer.counts);
-  });
+  const members = new Map<bigint, TestMember>();
+  return {
+    async create(id): Promise<PeerNetwork> {
+      const member = await world.member(id);
+      members.set(id, member);
+      return member.network;
+    },
+    peer(id) {
+      const member = members.get(id);
+      if (member === undefined) throw new Error(`member ${id} was not created`);
+      return { id, peerUrls: [member.url] };
+    },
+    until,
+    pass: async (durationMs) => {
+      await delay(durationMs);
+    },
+    markRemoved(by, id) {
+      members.get(by)?.removedIds.add(id);
+    },
+    // What the system keeps for a connection on this computer, both ends together.
+    snapshotBytesAheadMax: 16_777_216,
+    close: () => world.close(),
+  };
 });
