@@ -9,12 +9,12 @@ export type Comparable = Omit<ClusterModel, "events">;
 
 /** What happened between two models; with the first one, what there is. */
 export function eventsBetween(previous: Comparable | undefined, next: Comparable): ClusterEvent[] {
-  const found = previous === undefined ? firstSight(next) : changes(previous, next);
+  const found = previous?.answeredAtMs === undefined ? firstSight(next) : changes(previous, next);
   return found.map((event) => ({ ...event, wallMs: next.wallMs }));
 }
 
 function firstSight(model: Comparable): EventText[] {
-  if (model.members.length === 0) return [];
+  if (model.answeredAtMs === undefined) return [];
   const leader = model.members.find((member) => member.id === model.leaderId);
   const { length } = model.members;
   const leads = leader === undefined ? "no leader" : `${leader.name} leads in term ${model.term}`;

@@ -11,7 +11,9 @@ export interface ObserverOptions {
   readonly library: typeof import("../client/index.ts");
   /** With the endpoints that the user named, TLS and user. */
   readonly connect: ConnectOptions;
-  /** How long a member may take to answer, in milliseconds. */
+  /** How long one sample waits for answers, in milliseconds. */
+  readonly patienceMs: number;
+  /** How long a member may be silent before it counts as lost, in milliseconds; at least patienceMs. */
   readonly timeoutMs: number;
 }
 
@@ -58,8 +60,19 @@ export class ClusterObserver {
     };
   }
 
-  /** The target that leads as far as is known, for calls that only a leader takes. */
-  get leader(): MemberTarget | undefined {
+  /**
+   * Hands leadership to a voter, by its id in hexadecimal, as only the leader can.
+   *
+   * @throws MetaStoreError, or an Error when no leader answers
+   */
+  async moveLeader(memberId: string): Promise<void> {
+    const leader = this.#leader();
+    if (leader === undefined) throw new Error("no leader answers");
+    await leader.client.maintenance.moveLeader(BigInt(`0x${memberId}`));
+  }
+
+  /** The target that leads as far as is known. */
+  #leader(): MemberTarget | undefined {
     return this.#targets().find((target) => target.memberId === this.#leaderId && target.isAnswering);
   }
 
@@ -77,15 +90,17 @@ export class ClusterObserver {
   }
 
   async #askAll(targets: readonly MemberTarget[]): Promise<Answers> {
-    const { timeoutMs } = this.#options;
+    const { patienceMs, timeoutMs } = this.#options;
     return new Map(
-      await Promise.all(targets.map(async (target) => [target, await target.ask(timeoutMs)] as const)),
+      await Promise.all(
+        targets.map(async (target) => [target, await target.look(patienceMs, timeoutMs)] as const),
+      ),
     );
   }
 
   /** Renews the list of members, from the leader if one is known; answers why that failed. */
   async #list(targets: readonly MemberTarget[]): Promise<string | undefined> {
-    const { leader } = this;
+    const leader = this.#leader();
     try {
       this.#members = await (leader === undefined ? this.#listFromAny(targets) : this.#listFrom(leader));
       return undefined;
@@ -101,8 +116,8 @@ export class ClusterObserver {
   }
 
   async #listFrom({ client }: MemberTarget): Promise<readonly Member[]> {
-    const { timeoutMs } = this.#options;
-    return (await client.cluster.memberList({ serializable: true, timeoutMs })).members;
+    const { patienceMs } = this.#options;
+    return (await client.cluster.memberList({ serializable: true, timeoutMs: patienceMs })).members;
   }
 
   /** Makes targets for members that no target stands for, and drops those of members that are gone. */

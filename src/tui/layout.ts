@@ -14,8 +14,8 @@ export interface Layout {
 const fullColumnsMin = 80;
 const fullRowsMin = 20;
 const eventRowsMin = 2;
-/** Header, rule and head of the table, three rules, the last line. */
-const fixedRows = 7;
+/** Header, rule and head of the table, the rules above charts, space and events and below them, the last line. */
+const fixedRows = 8;
 
 /** How a terminal of this size is divided; any size is good, 0 by 0 included. */
 export function layoutOf(columns: number, rows: number, members: number): Layout {

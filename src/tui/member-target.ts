@@ -8,7 +8,7 @@ import { parseMetrics } from "./metrics-text.ts";
 
 type Library = Pick<typeof import("../client/index.ts"), "connect" | "parseEndpoints">;
 
-/** What one target answered, and when. */
+/** What one target answered last. */
 export interface TargetAnswer {
   readonly memberId: string | undefined;
   readonly clusterId: string | undefined;
@@ -32,6 +32,9 @@ export class MemberTarget {
   isAnswering = false;
   readonly #requester: MetricsRequester;
   readonly #isTls: boolean;
+  #asking: Promise<TargetAnswer> | undefined;
+  #answer: TargetAnswer | undefined;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
   #metrics: MemberMetrics | undefined;
   #metricsDueMs = Number.NEGATIVE_INFINITY;
 
@@ -48,8 +51,28 @@ export class MemberTarget {
     this.#isTls = options.tls !== undefined;
   }
 
-  /** Asks for status and metrics; always answers, each within `timeoutMs`. */
-  async ask(timeoutMs: number): Promise<TargetAnswer> {
+  /**
+   * The latest answer, after waiting up to `patienceMs` for a new one. A call that takes longer goes on, up to
+   * `timeoutMs`, and the next look picks its answer up; an earlier answer stands for as long. So neither a slow
+   * member nor a moment in which this very process is held up makes a member look lost.
+   */
+  async look(patienceMs: number, timeoutMs: number): Promise<TargetAnswer> {
+    this.#asking ??= this.#ask(timeoutMs).finally(() => {
+      this.#asking = undefined;
+    });
+    const fresh = await within(this.#asking, patienceMs);
+    if (fresh !== undefined) return fresh;
+    const silentMs = performance.now() - this.#answeredAtMs;
+    if (this.#answer?.status !== undefined && silentMs <= timeoutMs) return this.#answer;
+    this.isAnswering = false;
+    return this.#failed(this.#answer?.failure ?? "no answer in time");
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  async #ask(timeoutMs: number): Promise<TargetAnswer> {
     const startedMs = performance.now();
     const outcome = await this.client.maintenance.status({ timeoutMs }).then(
       (response) => ({ response, answerMs: performance.now() - startedMs }),
@@ -60,31 +83,34 @@ export class MemberTarget {
       // It may come back as a new process: no reason to wait with its metrics then.
       this.#metrics = undefined;
       this.#metricsDueMs = Number.NEGATIVE_INFINITY;
-      return {
-        memberId: this.memberId,
-        clusterId: undefined,
-        status: undefined,
-        failure: failureText(outcome),
-        answerMs: undefined,
-        metrics: undefined,
-      };
+      this.#answer = this.#failed(failureText(outcome));
+      return this.#answer;
     }
     const { response, answerMs } = outcome;
     const { header } = response;
     this.memberId = header === undefined ? undefined : toHexId(header.memberId);
-    const clusterId = header === undefined ? undefined : toHexId(header.clusterId);
-    return {
+    const metrics = await this.#askMetrics(timeoutMs);
+    this.#answeredAtMs = performance.now();
+    this.#answer = {
       memberId: this.memberId,
-      clusterId,
+      clusterId: header === undefined ? undefined : toHexId(header.clusterId),
       status: toStatus(response),
       failure: undefined,
       answerMs,
-      metrics: await this.#askMetrics(timeoutMs),
+      metrics,
     };
+    return this.#answer;
   }
 
-  close(): void {
-    this.client.close();
+  #failed(failure: string): TargetAnswer {
+    return {
+      memberId: this.memberId,
+      clusterId: undefined,
+      status: undefined,
+      failure,
+      answerMs: undefined,
+      metrics: undefined,
+    };
   }
 
   async #askMetrics(timeoutMs: number): Promise<MemberMetrics | undefined> {
@@ -95,6 +121,19 @@ export class MemberTarget {
     this.#metrics = text === undefined ? undefined : parseMetrics(text);
     this.#metricsDueMs = nowMs + (text === undefined ? metricsRetryMs : metricsIntervalMsMin);
     return this.#metrics;
+  }
+}
+
+/** What `promise` resolves with, or undefined when that takes longer than `durationMs`. */
+async function within<T>(promise: Promise<T>, durationMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, durationMs, undefined);
+  });
+  try {
+    return await Promise.race([promise, patience]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

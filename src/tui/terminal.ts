@@ -1,4 +1,5 @@
 import type { ReadStream, WriteStream } from "node:tty";
+import { textWidth } from "./styled-line.ts";
 
 const esc = "\u001b";
 /** Alternate screen, cursor hidden, lines cut at the edge and not wrapped. */
@@ -89,9 +90,7 @@ export class Terminal {
       (_, row) => this.#frame[row] ?? "",
     );
     const changed = lines
-      .map((line, row) =>
-        line === (this.#drawn[row] ?? "") ? "" : `${esc}[${row + 1};1H${line}${esc}[0m${clearToEnd}`,
-      )
+      .map((line, row) => (line === (this.#drawn[row] ?? "") ? "" : this.#placed(line, row)))
       .join("");
     this.#drawn = this.#frame;
     if (changed === "") return;
@@ -101,6 +100,12 @@ export class Terminal {
       this.#isWaiting = false;
       this.#paint();
     });
+  }
+
+  #placed(line: string, row: number): string {
+    // Behind a line that fills its row the cursor stands on the last character: clearing would take it away.
+    const isShort = textWidth(line.replaceAll(styleCodes, "")) < this.size.columns;
+    return `${esc}[${row + 1};1H${line}${esc}[0m${isShort ? clearToEnd : ""}`;
   }
 
   readonly #leaveAtExit = (): void => this.leave();

@@ -15,8 +15,9 @@ import {
 } from "../../tui/index.ts";
 
 const intervalMsMin = 200;
-/** A member that is slower than this holds the next picture up. */
-const liveTimeoutMsMax = 900;
+/** How long one picture waits for the members, and how long one of them may be silent before it counts as lost. */
+const livePatienceMsMax = 600;
+const liveTimeoutMsMax = 2_000;
 
 export default class ClusterStatus extends ConnectedCommand {
   static override summary = "Show every member: role, health, log position and size.";
@@ -73,13 +74,17 @@ function canShowScreen(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true && !isDumb;
 }
 
-function observe({ library, options }: Connected, timeoutMs: number): ClusterObserver {
-  return new ClusterObserver({ library, connect: options, timeoutMs });
+function observe(
+  { library, options }: Connected,
+  limits: { readonly patienceMs: number; readonly timeoutMs: number },
+): ClusterObserver {
+  return new ClusterObserver({ library, connect: options, ...limits });
 }
 
 async function showScreen(connected: Connected, intervalMs: number, isColored: boolean): Promise<void> {
   await refuseEarly(connected);
-  const observer = observe(connected, Math.min(connected.timeoutMs, liveTimeoutMsMax));
+  const timeoutMs = Math.min(connected.timeoutMs, liveTimeoutMsMax);
+  const observer = observe(connected, { patienceMs: Math.min(timeoutMs, livePatienceMsMax), timeoutMs });
   try {
     const end = await openLiveScreen({
       stdin: process.stdin as ReadStream,
@@ -88,6 +93,7 @@ async function showScreen(connected: Connected, intervalMs: number, isColored: b
       isColored,
       intervalMs,
       sample: () => observer.sample(),
+      moveLeader: (memberId) => observer.moveLeader(memberId),
     });
     if (end.kind === "interrupt") throw new ExitWith(exitCode.interrupted);
     // Whoever sent the signal is to see that it was obeyed.
@@ -111,7 +117,8 @@ async function refuseEarly({ client, timeoutMs }: Connected): Promise<void> {
 async function print(connected: Connected, out: Output, intervalMs: number | undefined): Promise<void> {
   // With nobody to ask at all there is one error to report, and not a table of them.
   if (intervalMs === undefined) await connected.client.cluster.memberList({ serializable: true });
-  const observer = observe(connected, connected.timeoutMs);
+  const { timeoutMs } = connected;
+  const observer = observe(connected, { patienceMs: timeoutMs, timeoutMs });
   try {
     for (let past: ClusterModel | undefined; ; ) {
       const startedMs = performance.now();

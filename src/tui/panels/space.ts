@@ -8,13 +8,12 @@ const fullShareBad = 0.95;
 
 export function spaceLines({ space }: ClusterModel, width: number): StyledLine[] {
   const { dbSizeBytes, inUseBytes, quotaBytes } = space;
-  const sizes = plain(`database ${formatSize(dbSizeBytes)}, in use ${formatSize(inUseBytes)}`);
-  const reclaimable = dbSizeBytes - inUseBytes;
-  const defrag: StyledLine =
-    reclaimable > 0 ? [{ text: `${formatSize(reclaimable)} free inside`, tone: "dim" }] : [];
+  const size = plain(`size ${formatSize(dbSizeBytes)}`);
+  const used = dbSizeBytes === 0 ? "" : ` (${Math.round((inUseBytes / dbSizeBytes) * 100)} %)`;
+  const inUse = plain(`in use ${formatSize(inUseBytes)}${used}`);
   // An unlimited quota is told as the greatest number there is.
   if (quotaBytes <= 0 || quotaBytes >= Number.MAX_SAFE_INTEGER) {
-    return [plain(quotaBytes <= 0 ? "quota unknown" : "no quota"), sizes, defrag];
+    return [plain(quotaBytes <= 0 ? "quota unknown" : "no quota"), size, inUse];
   }
   const share = dbSizeBytes / quotaBytes;
   const percent = ` ${share > 0 && share < 0.01 ? "<1" : Math.round(share * 100)} %`;
@@ -22,8 +21,8 @@ export function spaceLines({ space }: ClusterModel, width: number): StyledLine[]
   const barWidth = Math.min(20, Math.max(4, width - head.length - percent.length));
   return [
     [{ text: head }, { text: bar(share, barWidth), tone: toneOf(share) }, { text: percent }],
-    sizes,
-    defrag,
+    size,
+    inUse,
   ];
 }
 

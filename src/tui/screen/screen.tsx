@@ -72,7 +72,7 @@ function Body(props: PartProps) {
   const { view, layout, isOld } = props;
   const { model, state, now, abilities } = view;
   const member = selectedMember(state, model);
-  const rows = layout.rows - layout.memberRows - 5;
+  const rows = layout.rows - layout.memberRows - 6;
   const inside = layout.columns - 4;
   if (state.view === "help") {
     return <Lines lines={onePanel(layout.columns, "Help", helpLines(abilities), rows)} isOld={false} />;

@@ -33,17 +33,18 @@ async function build(): Promise<string> {
   symlinkSync(join(repository, "node_modules"), join(root, "node_modules"));
   const source = join(repository, "src");
   for (const file of readdirSync(source, { recursive: true, encoding: "utf8" })) {
-    if (!file.endsWith(".ts")) continue;
+    if (!/\.tsx?$/.test(file)) continue;
     const { outputText } = ts.transpileModule(readFileSync(join(source, file), "utf8"), {
       fileName: file,
       compilerOptions: {
         target: ts.ScriptTarget.ES2023,
         module: ts.ModuleKind.ESNext,
+        jsx: ts.JsxEmit.ReactJSX,
         verbatimModuleSyntax: true,
         rewriteRelativeImportExtensions: true,
       },
     });
-    const target = join(root, "dist", file.replace(/\.ts$/, ".js"));
+    const target = join(root, "dist", file.replace(/\.tsx?$/, ".js"));
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, outputText);
   }
