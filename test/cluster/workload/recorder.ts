@@ -119,7 +119,8 @@ function errorText(error: MetaStoreError): string {
 }
 
 /**
- * A learner refuses until it is promoted, and a dropped proposal found no leader; the third is what etcd makes of a
+ * A learner refuses until it is promoted, a dropped proposal found no leader; the last two are what etcd says while it
+ * stops, and what it makes of a
  * client's deadline that it saw pass first.
  */
 const retryableTexts = [
