@@ -1,5 +1,6 @@
 import type { MetaStoreError } from "../client/index.ts";
 import { CommandError, type ExitCode, exitCode } from "./exit-codes.ts";
+import { memberErrorTexts } from "./member-errors.ts";
 
 /** An error as the person or program that ran the command sees it. */
 export interface ErrorReport {
@@ -45,6 +46,12 @@ export function toErrorReport(error: unknown): ErrorReport {
         ? parseReport(error)
         : { ...plainReport(exitCode.runtime, "ERROR", error.message), why: causeOf(error) };
   }
+}
+
+/** In one line what lies behind the failure of a call whose endpoint is known already. */
+export function causeText(error: MetaStoreError): string {
+  const { why, message } = callReport(error);
+  return why ?? message;
 }
 
 /** "Error: ... / Why: ... / Try: ..." */
@@ -151,8 +158,15 @@ function knownCallReport(error: MetaStoreError): CallText {
         hint: "wait a moment",
       };
     default:
-      return codeReport(error, at);
+      return memberReport(error) ?? codeReport(error, at);
   }
+}
+
+function memberReport(error: MetaStoreError): CallText | undefined {
+  const text = error.etcdCode === undefined ? undefined : memberErrorTexts[error.etcdCode];
+  if (text === undefined) return undefined;
+  const exit = error.etcdCode === "memberNotFound" ? exitCode.notFound : codeReport(error, "").exitCode;
+  return { exitCode: exit, ...text, why: error.message };
 }
 
 const loginTexts = new Set([

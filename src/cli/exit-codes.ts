@@ -20,7 +20,7 @@ export const exitCodeMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCode.ok, "success"],
   [exitCode.runtime, "the command failed for a reason without a code of its own"],
   [exitCode.usage, "wrong flags or arguments; nothing was sent"],
-  [exitCode.notFound, "the key or lease does not exist"],
+  [exitCode.notFound, "the key, lease or member does not exist"],
   [exitCode.unavailable, "no server could be reached, or none answered within --timeout"],
   [exitCode.forbidden, "the user is unknown, the password wrong or the permission missing"],
   [exitCode.conditionFailed, "an --if-* condition or a transaction without else block did not hold"],

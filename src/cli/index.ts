@@ -2,8 +2,13 @@
 export { BaseCommand, type Connected, ConnectedCommand } from "./base-command.ts";
 export { toJsonField, toLine } from "./bytes-text.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
+export { causeText } from "./error-report.ts";
 export { CommandError, ExitWith, exitCode, exitCodeMeanings } from "./exit-codes.ts";
+export { joinGuide } from "./join-guide.ts";
+export { type FoundLeader, findLeader } from "./leader.ts";
 export { parseLeaseId } from "./lease-id.ts";
+export { MemberChangeCommand, memberArg } from "./member-command.ts";
+export { findMember, hasStarted, memberLabel, parsePeerUrls, toMemberRecord } from "./members.ts";
 export { type Output, wantsColor } from "./output.ts";
 export { type JsonRecord, toEventRecord, toHexId, toPutRecord } from "./record.ts";
 export { readInput } from "./stdin.ts";

@@ -81,6 +81,8 @@ export class MaintenanceClient {
   }
 
   async #healthOf(endpoint: string, options: MemberCallOptions): Promise<EndpointHealth> {
+    // Connects: the time that counts is that of the read alone, and if this fails the read says why.
+    await settled(this.#caller.call(methods.status, undefined, this.#once(options)));
     const startedMs = performance.now();
     const read = await settled(
       this.#caller.call(methods.range, toRangeRequest(healthKey, { limit: 1 }), this.#once(options)),

@@ -1,5 +1,12 @@
 import { Flags } from "@oclif/core";
-import { type Connected, ConnectedCommand, ExitWith, exitCode, type JsonRecord } from "../../cli/index.ts";
+import {
+  type Connected,
+  ConnectedCommand,
+  causeText,
+  ExitWith,
+  exitCode,
+  type JsonRecord,
+} from "../../cli/index.ts";
 import type { EndpointHealth } from "../../client/index.ts";
 
 export default class ClusterHealth extends ConnectedCommand {
@@ -74,7 +81,7 @@ function tookText({ tookMs }: EndpointHealth): string {
 }
 
 function reasonOf({ error, alarms }: EndpointHealth): string | undefined {
-  if (error !== undefined) return error.message;
+  if (error !== undefined) return causeText(error);
   if (alarms.length === 0) return undefined;
   const names = alarms.map(({ type }) => type.toUpperCase());
   return `active alarms: ${[...new Set(names)].join(", ")}`;

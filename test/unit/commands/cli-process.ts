@@ -91,6 +91,8 @@ export async function startTestServer(
       "serve",
       `--listen-client-urls=http://127.0.0.1:${port}`,
       `--advertise-client-urls=http://127.0.0.1:${port}`,
+      // A lone member listens for others too; tests run side by side.
+      "--listen-peer-urls=http://127.0.0.1:0",
       `--data-dir=${join(dataDir, "data")}`,
     ],
     { env: environment({}), stdio: ["ignore", "ignore", "pipe"] },

@@ -26,18 +26,18 @@ function member(id: bigint): Member {
 
 /** A member of one without a log: commands are applied at once to the real store, hub and lessor. */
 export class FakeNode implements ServerNode {
-  readonly memberId = 0xfedc_ba98_7654_3210n;
+  readonly memberId: bigint;
   readonly clusterId = 0x0123_4567_89ab_cdefn;
   readonly name = "fake";
   term = 3;
-  leaderId = this.memberId;
+  leaderId: bigint;
   isLearner = false;
   raftIndex = 7;
   appliedIndex = 6;
   quotaBytes = Number.MAX_SAFE_INTEGER;
   readonly commands: Command[] = [];
   /** Unordered, as no promise is made about it. */
-  memberList: Member[] = [member(9n), member(this.memberId), member(2n)];
+  memberList: Member[];
   /** Membership changes and leader moves that were asked for. */
   readonly changes: (readonly [string, ...unknown[]])[] = [];
   /** Set: every such change rejects with it. */
@@ -56,7 +56,10 @@ export class FakeNode implements ServerNode {
   readonly kv: Store;
   readonly watchHub: WatchHub;
 
-  constructor() {
+  constructor(memberId = 0xfedc_ba98_7654_3210n) {
+    this.memberId = memberId;
+    this.leaderId = memberId;
+    this.memberList = [9n, 0xfedc_ba98_7654_3210n, 2n].map(member);
     const engine = new MemoryEngine();
     this.kv = new Store({
       engine,
