@@ -36,6 +36,7 @@ export class IncomingStream {
   #hasNews = false;
   #silentHeartbeats = 0;
   #lastPing = 0;
+  #isPongDue = false;
 
   constructor(options: IncomingStreamOptions) {
     this.#options = options;
@@ -74,6 +75,8 @@ export class IncomingStream {
       if (!(error instanceof DecodeError)) throw error;
       this.close(error.message);
     }
+    // Once for all that came together: a flood of pings is answered with a trickle.
+    if (this.#isPongDue) this.#acknowledge();
   }
 
   #onPayload(payload: Buffer): void {
@@ -82,7 +85,7 @@ export class IncomingStream {
     for (const message of messages) this.#check(message);
     if (ping > 0) {
       this.#lastPing = ping;
-      this.#acknowledge();
+      this.#isPongDue = true;
     }
     if (messages.length > 0) this.#options.onMessages(messages);
   }
@@ -110,6 +113,7 @@ export class IncomingStream {
 
   #acknowledge(): void {
     const { socket, limits } = this.#options;
+    this.#isPongDue = false;
     if (socket.destroyed || socket.writableLength > limits.acknowledgementBacklogBytesMax) return;
     socket.write(encodeFrame({ messages: [], ping: 0, pong: this.#lastPing }));
   }

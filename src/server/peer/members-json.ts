@@ -2,6 +2,8 @@ import type { Member } from "../../codec/index.ts";
 import { DecodeError } from "../../lib/errors.ts";
 
 const UINT64_MAX = 2n ** 64n - 1n;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /** GET /members as etcd writes it: ids as JSON numbers, exact beyond 2^53 (etcd http.md section 6). */
 export function encodeMembers(members: readonly Member[]): string {
@@ -22,7 +24,7 @@ function encodeMember(member: Member): string {
 export function decodeMembers(text: string): Member[] {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(withNumbersAsText(text));
+    parsed = JSON.parse(withExactNumbers(text));
   } catch {
     throw new DecodeError("the list of members is no JSON");
   }
@@ -33,8 +35,8 @@ export function decodeMembers(text: string): Member[] {
 function decodeMember(value: unknown): Member {
   if (typeof value !== "object" || value === null) throw new DecodeError("a member is no object");
   const fields = new Map(Object.entries(value));
-  const id = fields.get("id");
-  if (typeof id !== "string" || !/^\d{1,20}$/.test(id)) throw new DecodeError("a member has no id");
+  const id = digitsOf(fields.get("id"));
+  if (id === undefined || id.length > 20) throw new DecodeError("a member has no id");
   const exact = BigInt(id);
   if (exact === 0n || exact > UINT64_MAX) throw new DecodeError(`${id} is no member id`);
   const name = fields.get("name") ?? "";
@@ -51,6 +53,11 @@ function decodeMember(value: unknown): Member {
   };
 }
 
+function digitsOf(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || !("digits" in value)) return undefined;
+  return typeof value.digits === "string" && /^\d+$/.test(value.digits) ? value.digits : undefined;
+}
+
 function texts(value: unknown): string[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw new DecodeError("a list of URLs is no array");
@@ -60,7 +67,31 @@ function texts(value: unknown): string[] {
   });
 }
 
-/** JSON.parse would round ids; strings are matched whole, so that digits in them stay what they are. */
-function withNumbersAsText(text: string): string {
-  return text.replaceAll(/"(?:[^"\\]|\\.)*"|\d+/g, (token) => (token.startsWith('"') ? token : `"${token}"`));
+/**
+ * JSON.parse would round ids, so each run of digits outside of texts becomes an object that holds it as text. One
+ * pass, whatever comes.
+ */
+function withExactNumbers(text: string): string {
+  const pieces: string[] = [];
+  let from = 0;
+  let isInText = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) isInText = !isInText;
+    else if (isInText) {
+      if (code === BACKSLASH) at++;
+    } else if (isDigit(code)) {
+      let end = at + 1;
+      while (isDigit(text.charCodeAt(end))) end++;
+      pieces.push(text.slice(from, at), `{"digits":"${text.slice(at, end)}"}`);
+      from = end;
+      at = end - 1;
+    }
+  }
+  pieces.push(text.slice(from));
+  return pieces.join("");
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }

@@ -158,6 +158,8 @@ export class PeerServer {
         "remote-addr": socket.remoteAddress ?? "",
         error: error.message,
       });
+      // Node would have it answered as a bad request, which waits for the end of the handshake: for ever.
+      socket.destroy();
     });
   }
 

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Member } from "../../../../src/codec/index.ts";
 import { SystemClock } from "../../../../src/lib/clock.ts";
@@ -233,4 +235,79 @@ export async function until(isMet: () => boolean, what: string, timeoutMs = 5_00
     if (performance.now() > endMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
     await delay(5);
   }
+}
+
+/** A connection below HTTP, for what no member of ours would send. `received` grows as bytes come. */
+export interface RawConnection {
+  readonly socket: Socket;
+  received: Buffer;
+  isClosed: boolean;
+}
+
+export async function rawConnection(url: string): Promise<RawConnection> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  const connection: RawConnection = { socket, received: Buffer.alloc(0), isClosed: false };
+  socket.on("error", () => {});
+  socket.on("data", (chunk) => {
+    connection.received = Buffer.concat([connection.received, chunk]);
+  });
+  socket.on("close", () => {
+    connection.isClosed = true;
+  });
+  await once(socket, "connect");
+  return connection;
+}
+
+/** The headers of a request from member `from` to `to`, as a stranger may set them. */
+export function memberHeaders(
+  from: bigint,
+  to: bigint,
+  others: Readonly<Record<string, string>> = {},
+): string {
+  const headers = {
+    Host: "x",
+    "X-Etcd-Cluster-ID": CLUSTER_ID.toString(16),
+    "X-Server-From": from.toString(16),
+    "X-Raft-To": to.toString(16),
+    "X-Server-Version": "3.6.0",
+    ...others,
+  };
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
+}
+
+export function streamRequest(
+  from: bigint,
+  to: bigint,
+  others: Readonly<Record<string, string>> = {},
+): string {
+  const upgrade = { Connection: "Upgrade", Upgrade: "metastore-raft", "X-Raft-Stream": "urgent" };
+  return `GET /raft/stream HTTP/1.1\r\n${memberHeaders(from, to, { ...upgrade, ...others })}\r\n`;
+}
+
+/** A stream into `member` that says it comes from `from`, accepted. */
+export async function rawStream(
+  member: TestMember,
+  from: bigint,
+  channel = "urgent",
+): Promise<RawConnection> {
+  const connection = await rawConnection(member.url);
+  connection.socket.write(streamRequest(from, member.id, { "X-Raft-Stream": channel }));
+  await until(() => connection.received.includes("\r\n\r\n"), "an answer to the upgrade");
+  if (!connection.received.toString("latin1").startsWith("HTTP/1.1 101 ")) {
+    throw new Error(connection.received.toString("latin1"));
+  }
+  connection.received = connection.received.subarray(connection.received.indexOf("\r\n\r\n") + 4);
+  return connection;
+}
+
+/** Sends a request as it stands; the whole answer, once the connection is closed or nothing more comes. */
+export async function rawRequest(url: string, request: string): Promise<string> {
+  const connection = await rawConnection(url);
+  connection.socket.write(request);
+  await until(() => connection.isClosed || connection.received.includes("\r\n\r\n"), "an answer");
+  await delay(30);
+  connection.socket.destroy();
+  return connection.received.toString("latin1");
 }
