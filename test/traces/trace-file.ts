@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ConfChanges } from "./confchange.ts";
 import { type Directive, formatDirectives, parseDirectives } from "./directives.ts";
 import { Interaction } from "./interaction.ts";
@@ -32,6 +33,14 @@ function runnerFor(directives: readonly Directive[]): Runner {
   }
   const interaction = new Interaction();
   return (directive) => interaction.run(directive);
+}
+
+/** All files below, in order of their paths. */
+export function traceFilesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".txt"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
 }
 
 /** Runs a file in a fresh environment. Throws Error for a file that does not parse. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Entry, entryType, MemoryLog } from "../../../../src/server/raft/index.ts";
+import { type Entry, emptyConfState, entryType, MemoryLog } from "../../../../src/server/raft/index.ts";
 
 function entries(from: number, to: number, term: number): Entry[] {
   return Array.from({ length: to - from + 1 }, (_, i) => ({
@@ -58,5 +58,18 @@ describe("MemoryLog", () => {
     assert.equal(log.entries(1, 6, 0).length, 1);
     assert.equal(log.entries(1, 6, 60).length, 2);
     assert.equal(log.entries(1, 6, 1000).length, 5);
+  });
+
+  it("asks its owner for a snapshot, and has none by itself", () => {
+    const snapshot = { metadata: { index: 1, term: 1, confState: emptyConfState }, data: new Uint8Array(0) };
+    assert.equal(new MemoryLog().snapshot(), undefined);
+    assert.equal(new MemoryLog(() => snapshot).snapshot(), snapshot);
+  });
+
+  it("has the term of nothing that it does not hold", () => {
+    const log = new MemoryLog();
+    log.reset(10, 2);
+    log.append(entries(11, 12, 3));
+    assert.deepEqual([log.term(9), log.term(10), log.term(12), log.term(13)], [undefined, 2, 3, undefined]);
   });
 });

@@ -22,7 +22,7 @@ const ID = 7n;
 class Caller {
   readonly stable = new MemoryLog();
   readonly applied: Entry[] = [];
-  readonly reads: { index: number; context: number }[] = [];
+  readonly reads: { index: number; context: string }[] = [];
   readonly pendingAppends: Message[] = [];
   hardState: HardState = emptyHardState;
   raw: RawNode;
@@ -55,7 +55,9 @@ class Caller {
   collect(): void {
     while (this.raw.hasReady()) {
       const ready = this.raw.ready();
-      this.reads.push(...ready.readStates);
+      for (const { index, context } of ready.readStates) {
+        this.reads.push({ index, context: Buffer.from(context).toString() });
+      }
       for (const message of ready.messages) {
         if (message.type === messageType.storageAppend) this.pendingAppends.push(message);
         else if (message.type === messageType.storageApply) {
@@ -152,18 +154,18 @@ describe("RawNode with one voter", () => {
 
   it("confirms reads only after the first commit of its term", () => {
     const caller = new Caller();
-    assert.equal(caller.raw.readIndex(1), false);
+    assert.equal(caller.raw.readIndex(Buffer.from("1")), false);
     caller.raw.campaign();
     caller.collect();
     caller.sync();
-    assert.equal(caller.raw.readIndex(2), true);
+    assert.equal(caller.raw.readIndex(Buffer.from("2")), true);
     caller.collect();
     assert.deepEqual(caller.reads, []);
     caller.drain();
-    assert.deepEqual(caller.reads, [{ context: 2, index: caller.raw.committed }]);
-    caller.raw.readIndex(3);
+    assert.deepEqual(caller.reads, [{ context: "2", index: caller.raw.committed }]);
+    caller.raw.readIndex(Buffer.from("3"));
     caller.collect();
-    assert.deepEqual(caller.reads[1], { context: 3, index: caller.raw.committed });
+    assert.deepEqual(caller.reads[1], { context: "3", index: caller.raw.committed });
   });
 
   it("commits after a restart what was durable but not known to be committed", () => {
