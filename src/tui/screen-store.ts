@@ -7,7 +7,7 @@ export interface ScreenView {
   readonly state: ScreenState;
   readonly size: { readonly columns: number; readonly rows: number };
   readonly now: { readonly atMs: number; readonly wallMs: number };
-  /** Monotonic milliseconds of the next sample; undefined while one is being taken. */
+  /** Monotonic milliseconds of the next sample; undefined before the first. */
   readonly nextSampleAtMs: number | undefined;
   readonly abilities: ScreenAbilities;
 }

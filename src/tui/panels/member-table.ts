@@ -108,7 +108,10 @@ export function memberTable(
   const columns = chooseColumns(members, width - textWidth(marker));
   const head: Segment[] = [{ text: " ".repeat(textWidth(marker)) }];
   for (const { column, columnWidth } of columns) {
-    head.push({ text: toWidth(column.head, columnWidth, column.align) + gap, tone: "dim" });
+    head.push({
+      text: (head.length === 1 ? "" : gap) + toWidth(column.head, columnWidth, column.align),
+      tone: "dim",
+    });
   }
   return {
     head: fitLine(head, width),
@@ -153,10 +156,10 @@ function memberRow(
     // What a member said before it fell silent is there to be seen, but as what it is.
     const isOld = !member.isCurrent && column.name !== "name" && column.name !== "state";
     const tone = isOld ? "dim" : cell.tone;
-    const text = toWidth(cell.text, columnWidth, column.align) + gap;
+    const text = (line.length === 1 ? "" : gap) + toWidth(cell.text, columnWidth, column.align);
     line.push(tone === undefined ? { text } : { text, tone });
     if (column.name === "lag" && member.progress !== undefined) {
-      line.push(progressSegment(member.progress, width - lineWidth(line)));
+      line.push({ text: gap }, progressSegment(member.progress, width - lineWidth(line) - gap.length));
       break;
     }
   }

@@ -56,6 +56,7 @@ class LiveScreen {
   readonly #undo: (() => void)[] = [];
   #isOver = false;
   #wake: (() => void) | undefined;
+  #stopClock: () => void = () => {};
 
   constructor(options: LiveScreenOptions) {
     this.#options = options;
@@ -100,8 +101,16 @@ class LiveScreen {
 
   #listen(): void {
     const { stdin, stdout } = this.#options;
-    const clock = setInterval(() => this.#store.set({ now: nowOf() }), clockIntervalMs);
-    this.#undo.push(() => clearInterval(clock));
+    // Half a second after the samples, which are timed: drawing a frame takes some milliseconds.
+    const tick = (delayMs: number): void => {
+      const timer = setTimeout(() => {
+        this.#store.set({ now: nowOf() });
+        tick(clockIntervalMs);
+      }, delayMs);
+      this.#stopClock = () => clearTimeout(timer);
+    };
+    tick(clockIntervalMs / 2);
+    this.#undo.push(() => this.#stopClock());
     this.#on(stdout, "resize", () => {
       this.#store.set({ size: this.#terminal.size, now: nowOf() });
       this.#terminal.repaint();
@@ -133,7 +142,6 @@ class LiveScreen {
     let failures = 0;
     for (;;) {
       const startedMs = performance.now();
-      this.#store.set({ nextSampleAtMs: undefined });
       const sample = await this.#options.sample();
       if (this.#isOver) return new Promise(() => {});
       const model = advance(this.#store.get().model, sample);
