@@ -46,9 +46,17 @@ SIGTERM and Ctrl-C end it in order: no new calls, those under way are answered. 
       env: process.env,
       readFile: (path) => readFileSync(path, "utf8"),
     });
-    const server = await startServer(config);
+    const stopping = new AbortController();
+    const stop = stopRequested().then(() => stopping.abort());
+    const starting = startServer(config, stopping.signal);
+    // Without a quorum a member starts for as long as it takes; a signal ends that too.
+    const server = await starting.catch((error: unknown) => {
+      if (stopping.signal.aborted) return undefined;
+      throw error;
+    });
+    if (server === undefined) return;
     printAddresses(server);
-    const failure = await Promise.race([stopRequested(), server.fatal, uncaught()]);
+    const failure = await Promise.race([stop, server.fatal, uncaught()]);
     if (failure !== undefined) throw failure;
     await server.close();
   }

@@ -8,6 +8,11 @@ export function memberIdOf(peerUrls: readonly string[], clusterToken: string): b
   return digest([...peerUrls].sort().join("") + clusterToken);
 }
 
+/** Of a member that is added to a running cluster: the time keeps it apart from one that had the URLs before. */
+export function runtimeMemberIdOf(peerUrls: readonly string[], wallSeconds: number): bigint {
+  return memberIdOf(peerUrls, String(wallSeconds));
+}
+
 export function clusterIdOf(memberIds: readonly bigint[]): bigint {
   const bytes = Buffer.alloc(8 * memberIds.length);
   const sorted = [...memberIds].sort((left, right) => (left < right ? -1 : 1));

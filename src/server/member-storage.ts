@@ -1,5 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
-import { type StorageFailure, UsageError } from "../lib/errors.ts";
+import type { StorageFailure } from "../lib/errors.ts";
 import type { Fs } from "../lib/fs.ts";
 import type { Log } from "../lib/log.ts";
 import type { StateMachine } from "./state/index.ts";
@@ -22,17 +22,15 @@ export interface MemberStorage {
 }
 
 /**
- * Opens the data directory, making it `fresh`'s when it is new, loads the newest snapshot into `state` and reads the
- * log behind it. On a restart the identity is the one on disk, whatever the flags say (as in etcd). Throws
- * UsageError or StorageFailure; the directory is unlocked again then. A member that is to join a cluster does not
- * start one of its own: without data it is refused before anything is made.
+ * Opens the data directory, making it the member's that `identify` names when it is new, loads the newest snapshot
+ * into `state` and reads the log behind it. Throws what `identify` throws, before anything is made, UsageError or
+ * StorageFailure; the directory is unlocked again then.
  */
 export async function openMemberStorage(options: {
   readonly fs: Fs;
   readonly path: string;
-  readonly fresh: MemberIdentity;
-  /** Flag --initial-cluster-state: "existing" needs a directory that holds a member. */
-  readonly clusterState: "new" | "existing";
+  /** Who a member without data is. On a restart the identity is the one on disk, whatever the flags say (as in etcd). */
+  readonly identify: () => Promise<MemberIdentity>;
   readonly state: StateMachine;
   readonly clock: Clock;
   readonly log: Log;
@@ -41,13 +39,9 @@ export async function openMemberStorage(options: {
   readonly onSync: (sync: WalSync) => void;
   readonly onFailure: (failure: StorageFailure) => void;
 }): Promise<MemberStorage> {
-  const { fs, fresh, state, clock, log, segmentBytes, onSync, onFailure } = options;
-  if (options.clusterState === "existing" && !(await DataDir.holdsMember(fs, options.path))) {
-    throw new UsageError(
-      `--initial-cluster-state=existing, but ${options.path} holds no data of a member`,
-      "Name the --data-dir of the member, or leave the flag out to start a new cluster; joining one comes with a later version.",
-    );
-  }
+  const { fs, identify, state, clock, log, segmentBytes, onSync, onFailure } = options;
+  const isHeld = await DataDir.holdsMember(fs, options.path);
+  let fresh = isHeld ? undefined : await identify();
   const directory = await DataDir.open(fs, options.path, log);
   try {
     const walOptions = (path: string, identity: MemberIdentity) => ({
@@ -60,10 +54,13 @@ export async function openMemberStorage(options: {
       onSync,
       onFailure,
     });
-    if (directory.identity === undefined) {
-      await directory.initialize(fresh, (paths) => createWal(walOptions(paths.wal, fresh)));
+    let { identity } = directory;
+    if (identity === undefined) {
+      fresh ??= await identify();
+      const created = fresh;
+      await directory.initialize(created, (paths) => createWal(walOptions(paths.wal, created)));
+      identity = created;
     }
-    const identity = directory.identity ?? fresh;
     const opened = await openWal(walOptions(directory.paths.wal, identity));
     try {
       const snapshots = new FileSnapshotStore({ fs, directory: directory.paths.snapshots, ...identity });

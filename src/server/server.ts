@@ -4,10 +4,11 @@ import { StorageFailure, UsageError } from "../lib/errors.ts";
 import { errorCode, type Fs, NodeFs } from "../lib/fs.ts";
 import { createPrng } from "../lib/prng.ts";
 import { secretUint32 } from "../lib/secret.ts";
-import { CLUSTER_VERSION, ETCD_API_VERSION, PRODUCT_VERSION, rpcTable } from "./api/index.ts";
+import { CLUSTER_VERSION, ETCD_API_VERSION, PRODUCT_VERSION, rpcTable, STORAGE_VERSION } from "./api/index.ts";
 import type { Config } from "./config.ts";
 import { clientUrlsOf } from "./config-topology.ts";
-import { clusterIdOf, memberIdOf } from "./identity.ts";
+import { type ClusterStart, decideClusterStart } from "./cluster-bootstrap.ts";
+import { runtimeMemberIdOf } from "./identity.ts";
 import { Lessor } from "./lease/index.ts";
 import { type Listeners, openListeners, type ServerAddresses } from "./listeners.ts";
 import { type MemberStorage, openMemberStorage } from "./member-storage.ts";
@@ -16,7 +17,9 @@ import { Store, WatchHub, watchCatchUpLimits } from "./mvcc/index.ts";
 import { AutoCompactor, MemberNode } from "./node/index.ts";
 import { createServerLog, type ServerLog } from "./server-log.ts";
 import { StateMachine } from "./state/index.ts";
+import { createPeerNetwork, fetchMembers, type PeerTls, type SocketPeerNetwork } from "./peer/index.ts";
 import { MemoryEngine } from "./storage/index.ts";
+import { readPeerTlsFiles } from "./tls-files.ts";
 
 /** A member that serves. */
 export interface RunningServer {
@@ -33,20 +36,26 @@ export interface RunningServer {
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** Less log than this is replayed in a moment: no snapshot is worth it. */
 const SNAPSHOT_LOG_BYTES_MIN = 16 * 1024 * 1024;
+const silentPeerObserver = new Proxy({}, { get: () => () => {} }) as never;
 const STOP_GRACE_MS = 1_000;
+/** A leader that goes waits this long for another to lead. */
+const HAND_OVER_TIMEOUT_MS = 500;
+/** For each peer URL that is asked who the members are. */
+const FETCH_TIMEOUT_MS = 2_000;
 const COMPACTION_PAUSE_MS = 10;
 
 /**
- * Starts one member: opens its data, replays its log, and listens once it can serve. Throws UsageError for what the
- * operator can mend (a port in use, a locked directory) and StorageFailure for data that cannot be trusted.
+ * Starts one member: opens its data, replays its log, speaks with the other members, and listens for clients once it
+ * can serve, which takes a quorum. Throws UsageError for what the operator can mend (a port in use, a locked
+ * directory), StorageFailure for data that cannot be trusted, and RequestError stopped when `signal` fires before.
  */
-export async function startServer(config: Config): Promise<RunningServer> {
+export async function startServer(config: Config, signal?: AbortSignal): Promise<RunningServer> {
   const clock = new SystemClock();
   const log = createServerLog({ ...config.log, clock });
   for (const warning of config.warnings) log.warn(warning);
   const hold = clock.holdProcess();
   try {
-    const server = await start(config, clock, new NodeFs(), log);
+    const server = await start(config, clock, new NodeFs(), log, signal);
     return { ...server, close: () => server.close().finally(() => hold.cancel()) };
   } catch (error) {
     hold.cancel();
@@ -55,7 +64,13 @@ export async function startServer(config: Config): Promise<RunningServer> {
   }
 }
 
-async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Promise<RunningServer> {
+async function start(
+  config: Config,
+  clock: Clock,
+  fs: Fs,
+  log: ServerLog,
+  signal: AbortSignal | undefined,
+): Promise<RunningServer> {
   const fatal = createDeferred<Error>();
   const onFatal = (error: Error): void => {
     log.error("this member cannot go on", { error });
@@ -80,14 +95,22 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
   const state = new StateMachine(store, lessor);
 
   const startedMs = clock.nowMs();
-  const peerUrls = config.initialCluster.get(config.name) ?? config.advertisePeerUrls;
-  const memberId = memberIdOf(peerUrls, config.initialClusterToken);
+  const peerTls = await peerTlsOf(fs, config);
+  const decide = (): Promise<ClusterStart> =>
+    decideClusterStart({
+      initial: config.peers,
+      onDisk: undefined,
+      fetchMembers: (urls) => fetchMembers(urls, peerTls, FETCH_TIMEOUT_MS, clock),
+    });
+  let begin: ClusterStart | undefined;
   let node: MemberNode | undefined;
   const storage = await openMemberStorage({
     fs,
     path: config.dataDir,
-    fresh: { memberId, clusterId: clusterIdOf([memberId]) },
-    clusterState: config.initialClusterState,
+    identify: async () => {
+      begin = await decide();
+      return begin.identity;
+    },
     state,
     clock,
     log: log.forModule("storage"),
@@ -97,8 +120,28 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
   });
 
   let listeners: Listeners | undefined;
+  let network: SocketPeerNetwork | undefined;
+  const onAbort = (): void => void node?.stop();
   try {
     const { opened, identity } = storage;
+    const isEmpty = opened.snapshotMark === undefined && opened.entries.length === 0;
+    // It stopped before its first entry: it begins as it would have then.
+    if (isEmpty) begin ??= await decide();
+    network = await createPeerNetwork({
+      identity,
+      listen: config.peers.listeners,
+      tls: peerTls,
+      clock,
+      prng,
+      log: log.forModule("peer"),
+      versions: { server: ETCD_API_VERSION, cluster: CLUSTER_VERSION, storage: STORAGE_VERSION },
+      status: () => ({
+        members: () => node?.members() ?? [],
+        isRemoved: (id) => node?.isRemoved(id) ?? false,
+        isHealthy: (node?.leaderId ?? 0n) !== 0n,
+      }),
+      observer: silentPeerObserver,
+    });
     const watchHub = new WatchHub({
       source: {
         get currentRevision() {
@@ -119,12 +162,20 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
     node = new MemberNode({
       ...identity,
       name: config.name,
-      peerUrls,
+      bootstrap: begin?.kind === "bootstrap" ? begin.changes : undefined,
+      network,
+      initialPeers: begin === undefined || begin.kind === "restart" ? [] : begin.members,
+      newMemberId: (urls) => runtimeMemberIdOf(urls, Math.floor(clock.wallMs() / 1e3)),
+      reconfiguration: { isStrict: config.peers.isStrictReconfig, learnersMax: config.peers.learnersMax },
+      isPreVote: config.peers.isPreVote,
+      isElectionTickAdvanced: config.peers.isElectionTickAdvanced,
+      catchUpEntries: config.peers.snapshotCatchUpEntries,
       clock,
       log: log.forModule("node"),
       prng,
       state,
       watchHub,
+      onRestored: () => watchHub.storeReplaced(),
       wal: opened.wal,
       snapshots: storage.snapshots,
       recovered: { hardState: opened.hardState, entries: opened.entries, snapshot: opened.snapshotMark },
@@ -145,6 +196,9 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
       watch: () => watchHub.metrics(),
       operations: () => store.operations,
     });
+    signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted) onAbort();
+    log.info("speaking with other members", { peer: network.addresses });
     await node.start();
     log.info("opened the data directory", {
       path: config.dataDir,
@@ -160,6 +214,7 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
         ? undefined
         : new AutoCompactor(node, config.autoCompaction, clock, log.forModule("compactor"));
     compactor?.start();
+    signal?.removeEventListener("abort", onAbort);
     log.info("ready to serve client requests", {
       name: config.name,
       memberId: identity.memberId.toString(16),
@@ -168,7 +223,7 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
       keys: listeners.addresses.keys,
       metrics: listeners.addresses.metrics,
     });
-    const running = { node, listeners };
+    const running = { node, listeners, network };
     let closing: Promise<void> | undefined;
     return {
       ...identity,
@@ -178,8 +233,9 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
         closing ??= (async () => {
           log.info("closing the server");
           compactor?.stop();
+          await running.node.resign(HAND_OVER_TIMEOUT_MS);
           await running.listeners.close(STOP_GRACE_MS);
-          await close(storage, running.node, metrics);
+          await close(storage, running.node, running.network, metrics);
           log.info("closed the server");
           log.close();
         })();
@@ -187,8 +243,9 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
       },
     };
   } catch (error) {
+    signal?.removeEventListener("abort", onAbort);
     await listeners?.close(0);
-    await close(storage, node, metrics);
+    await close(storage, node, network, metrics);
     throw asUsageError(error);
   }
 }
@@ -196,9 +253,11 @@ async function start(config: Config, clock: Clock, fs: Fs, log: ServerLog): Prom
 async function close(
   storage: MemberStorage,
   node: MemberNode | undefined,
+  network: SocketPeerNetwork | undefined,
   metrics: ServerMetrics,
 ): Promise<void> {
   await node?.stop();
+  await network?.close();
   await storage.close();
   metrics.close();
 }
@@ -207,6 +266,12 @@ async function close(
 function advertisedUrls(config: Config, clientPorts: readonly number[]): readonly string[] {
   if (config.isAdvertiseGiven) return config.advertiseClientUrls;
   return clientUrlsOf(config.clientListeners.map((at, i) => ({ ...at, port: clientPorts[i] ?? at.port })));
+}
+
+async function peerTlsOf(fs: Fs, { peers: { tls } }: Config): Promise<PeerTls | undefined> {
+  if (tls === undefined) return undefined;
+  const { cert, key, clientCa } = await readPeerTlsFiles(fs, tls);
+  return { cert, key, trustedCa: clientCa, isClientCertRequired: tls.isClientCertRequired };
 }
 
 /** What the system says about an address becomes what the operator can do about it. */

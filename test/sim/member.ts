@@ -6,7 +6,8 @@ import { Lessor } from "../../src/server/lease/index.ts";
 import { openMemberStorage } from "../../src/server/member-storage.ts";
 import { Store } from "../../src/server/mvcc/index.ts";
 import { MemberNode, type NodeOptions } from "../../src/server/node/index.ts";
-import { type Command, StateMachine } from "../../src/server/state/index.ts";
+import { confChangeType } from "../../src/server/raft/index.ts";
+import { type Command, encodePeerUrls, StateMachine } from "../../src/server/state/index.ts";
 import { MemoryEngine } from "../../src/server/storage/index.ts";
 
 export const simIdentity = { clusterId: 0xc1n, memberId: 0x51n };
@@ -40,8 +41,7 @@ export async function startMember(
   const storage = await openMemberStorage({
     fs,
     path: "/data",
-    fresh: simIdentity,
-    clusterState: "new",
+    identify: async () => simIdentity,
     state,
     clock,
     log: silentLog,
@@ -53,7 +53,19 @@ export async function startMember(
   node = new MemberNode({
     ...identity,
     name: "sim",
-    peerUrls: ["http://127.0.0.1:2380"],
+    bootstrap: [
+      {
+        type: confChangeType.addNode,
+        nodeId: identity.memberId,
+        context: encodePeerUrls(["http://127.0.0.1:2380"]),
+      },
+    ],
+    newMemberId: () => BigInt(createPrng(seed).below(0x1_0000_0000)) + 1n,
+    reconfiguration: { isStrict: true, learnersMax: 1 },
+    isPreVote: true,
+    isElectionTickAdvanced: true,
+    catchUpEntries: 5_000,
+    onRestored: () => {},
     clock,
     log: silentLog,
     prng: createPrng(seed),

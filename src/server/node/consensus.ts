@@ -2,11 +2,14 @@ import type { Clock } from "../../lib/clock.ts";
 import {
   type Entry,
   type HardState,
+  LOCAL_APPEND,
+  LOCAL_APPLY,
   type MemoryLog,
   type Message,
   messageType,
   type RawNode,
   type ReadState,
+  type SnapshotMetadata,
 } from "../raft/index.ts";
 
 /** What the loop needs of the write-ahead log. `done` runs once the batch is durable, in order. */
@@ -25,16 +28,21 @@ export interface ConsensusSink {
   leaderChanged(): void;
   /** Called at the start of each turn, so that what has gathered since the last is asked in one go. */
   beforeTurn(): void;
+  /** Messages to other members. */
+  send(messages: readonly Message[]): void;
+  /** A member needs the state itself, for the entries before it are gone. */
+  sendSnapshot(message: Message): void;
+  /** Makes a received snapshot durable and its state this member's; resolves when both are done. */
+  install(metadata: SnapshotMetadata): Promise<void>;
 }
 
 /** A turn that has worked this long lets waiting I/O in before it goes on. */
 const TURN_BUDGET_MS = 8;
-/** Entries applied and kept in memory beyond which the log is cut. One voter has nobody to send them to. */
-const LOG_KEEP_ENTRIES = 1_000;
 
 /**
  * The loop around raft: takes each Ready and does the duties that RawNode names. Inputs only mark that there is
- * work; one turn per pass of the event loop does it, so that all that came in together shares one log write.
+ * work; one turn per pass of the event loop does it, so that all that came in together shares one log write and one
+ * message to each peer.
  */
 export class Consensus {
   readonly #raw: RawNode;
@@ -42,12 +50,16 @@ export class Consensus {
   readonly #writer: LogWriter;
   readonly #clock: Clock;
   readonly #sink: ConsensusSink;
+  readonly #memberId: bigint;
+  readonly #entriesKept: () => number;
   readonly #onFailure: (error: Error) => void;
   #isWoken = false;
   #isInTurn = false;
   #isStopped = false;
-  /** The newest hard state that only moved the commit index: it rides with the next write. */
+  /** The newest hard state that nobody waits for: it rides with the next write. */
   #hardStateWaiting: HardState | undefined;
+  /** Writes that came while a snapshot was being installed, in order; undefined while none is. */
+  #behindSnapshot: Message[] | undefined;
 
   constructor(options: {
     readonly raw: RawNode;
@@ -55,6 +67,9 @@ export class Consensus {
     readonly writer: LogWriter;
     readonly clock: Clock;
     readonly sink: ConsensusSink;
+    readonly memberId: bigint;
+    /** Applied entries to keep in memory for members that are a little behind. */
+    readonly entriesKept: () => number;
     /** A duty threw: this member's state can no longer be trusted. The loop has stopped. */
     readonly onFailure: (error: Error) => void;
   }) {
@@ -63,6 +78,8 @@ export class Consensus {
     this.#writer = options.writer;
     this.#clock = options.clock;
     this.#sink = options.sink;
+    this.#memberId = options.memberId;
+    this.#entriesKept = options.entriesKept;
     this.#onFailure = options.onFailure;
   }
 
@@ -70,6 +87,18 @@ export class Consensus {
     if (this.#isStopped) return;
     this.#raw.tick();
     if (this.#raw.hasReady()) this.wake();
+  }
+
+  /** Messages of another member. */
+  receive(messages: readonly Message[]): void {
+    if (this.#isStopped) return;
+    try {
+      for (const message of messages) this.#raw.step(message);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.wake();
   }
 
   /** There is work: a turn runs once the I/O that is already waiting has been taken in. */
@@ -93,7 +122,7 @@ export class Consensus {
       while (this.#raw.hasReady()) {
         const ready = this.#raw.ready();
         if (ready.softState !== undefined) this.#sink.leaderChanged();
-        for (const message of ready.messages) this.#work(message);
+        this.#work(ready.messages);
         if (ready.readStates.length > 0) this.#sink.confirmed(ready.readStates);
         if (this.#clock.nowMs() >= endMs) {
           if (this.#raw.hasReady()) this.wake();
@@ -101,32 +130,52 @@ export class Consensus {
         }
       }
     } catch (error) {
-      this.#isStopped = true;
-      this.#onFailure(error instanceof Error ? error : new Error(String(error)));
+      this.#fail(error);
     } finally {
       this.#isInTurn = false;
     }
   }
 
-  #work(message: Message): void {
-    switch (message.type) {
-      case messageType.storageAppend:
-        this.#persist(message);
-        return;
-      case messageType.storageApply:
-        this.#sink.apply(message.entries);
-        for (const response of message.responses) this.#raw.step(response);
-        this.#cutLog(message.entries[message.entries.length - 1]!.index);
-        return;
-      default:
-        throw new Error(`raft message ${message.type} has nowhere to go: this member has no peers`);
+  #fail(error: unknown): void {
+    this.#isStopped = true;
+    this.#onFailure(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  /** What goes to others goes before the own disk is asked: both work at the same time (Raft thesis 10.2.1). */
+  #work(messages: readonly Message[]): void {
+    let outgoing: Message[] | undefined;
+    for (const message of messages) {
+      if (message.to === LOCAL_APPEND || message.to === LOCAL_APPLY) continue;
+      if (message.type === messageType.snap) this.#sink.sendSnapshot(message);
+      else if (outgoing === undefined) outgoing = [message];
+      else outgoing.push(message);
+    }
+    if (outgoing !== undefined) this.#sink.send(outgoing);
+    for (const message of messages) {
+      if (message.to === LOCAL_APPEND) this.#persist(message);
+      else if (message.to === LOCAL_APPLY) this.#apply(message);
     }
   }
 
+  #apply(message: Message): void {
+    this.#sink.apply(message.entries);
+    for (const response of message.responses) this.#raw.step(response);
+    this.#cutLog(message.entries[message.entries.length - 1]!.index);
+  }
+
   #persist(message: Message): void {
+    if (this.#behindSnapshot !== undefined) {
+      this.#behindSnapshot.push(message);
+      return;
+    }
+    if (message.snapshot !== undefined) {
+      this.#install(message, message.snapshot.metadata);
+      return;
+    }
     const hardState = message.hardState ?? this.#hardStateWaiting;
     if (message.entries.length === 0 && message.responses.length === 0) {
-      // A commit index alone is not worth a sync: after a crash it is found again (Raft section 5.4.2).
+      // Nobody waits for it: a commit index is found again after a crash (Raft section 5.4.2), and what a new term
+      // promises comes with a response.
       this.#hardStateWaiting = hardState;
       return;
     }
@@ -134,12 +183,49 @@ export class Consensus {
     this.#writer.append({ hardState, entries: message.entries }, () => {
       if (this.#isStopped) return;
       this.#stable.append(message.entries);
-      for (const response of message.responses) this.#raw.step(response);
+      this.#respond(message.responses);
       this.turn();
     });
   }
 
+  /** The snapshot first, then what the same message asks to be written, then what has come since. */
+  #install(message: Message, metadata: SnapshotMetadata): void {
+    this.#behindSnapshot = [];
+    this.#sink.install(metadata).then(
+      () => {
+        if (this.#isStopped) return;
+        try {
+          this.#stable.reset(metadata.index, metadata.term);
+          const behind = this.#behindSnapshot ?? [];
+          this.#behindSnapshot = undefined;
+          this.#persist({ ...message, snapshot: undefined });
+          for (const next of behind) this.#persist(next);
+          this.turn();
+        } catch (error) {
+          this.#fail(error);
+        }
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** What waited for the write: answers to this member itself, and to others. */
+  #respond(responses: readonly Message[]): void {
+    let outgoing: Message[] | undefined;
+    for (const response of responses) {
+      if (response.to === this.#memberId) this.#raw.step(response);
+      else if (outgoing === undefined) outgoing = [response];
+      else outgoing.push(response);
+    }
+    if (outgoing !== undefined) this.#sink.send(outgoing);
+  }
+
+  /** In strides of what is kept, so that cutting costs little per entry. */
   #cutLog(applied: number): void {
-    if (applied - this.#stable.firstIndex() > LOG_KEEP_ENTRIES) this.#stable.compact(applied);
+    const kept = this.#entriesKept();
+    const held = applied - this.#stable.firstIndex();
+    if (held > 2 * kept && held > CUT_ENTRIES_MIN) this.#stable.compact(applied - kept);
   }
 }
+
+const CUT_ENTRIES_MIN = 1_000;

@@ -22,10 +22,14 @@ export class LeaseKeeper {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #propose: ServerNode["propose"];
+  readonly #proposeAsLeader: ServerNode["propose"];
+  readonly #confirmLeadership: () => Promise<void>;
   readonly #idPrefix: bigint;
   readonly #minTtlSeconds: number;
   readonly #timeoutMs: number;
   #timers: Timer[] = [];
+  /** Of the last promotion. */
+  #term = 0;
   #idCount: bigint;
   #revokesInFlight = 0;
   #dueWaiting: bigint[] = [];
@@ -43,6 +47,10 @@ export class LeaseKeeper {
     readonly clock: Clock;
     readonly log: Log;
     readonly propose: ServerNode["propose"];
+    /** As propose, but rejects with notLeader instead of sending the command to another member. */
+    readonly proposeAsLeader: ServerNode["propose"];
+    /** Resolves when a quorum has confirmed, after the call, that this member leads. */
+    readonly confirmLeadership: () => Promise<void>;
     readonly memberId: bigint;
     readonly minTtlSeconds: number;
     /** How long a renewal of an expired lease waits for its revoke; also the pause before a failed revoke is retried. */
@@ -52,14 +60,18 @@ export class LeaseKeeper {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#propose = options.propose;
+    this.#proposeAsLeader = options.proposeAsLeader;
+    this.#confirmLeadership = options.confirmLeadership;
     this.#idPrefix = (options.memberId & 0x7fffn) << 48n;
     this.#idCount = (BigInt(Math.floor(options.clock.wallMs())) << 8n) & ID_COUNT_MASK;
     this.#minTtlSeconds = options.minTtlSeconds;
     this.#timeoutMs = options.timeoutMs;
   }
 
-  /** This member leads and has applied the first entry of its term. */
-  promote(): void {
+  /** This member leads and has applied the first entry of `term`, its own. */
+  promote(term: number): void {
+    if (this.#lessor.isPrimary && this.#term === term) return;
+    this.#term = term;
     this.#lessor.promote(this.#clock.nowMs());
     this.stop();
     this.#timers = [
@@ -79,7 +91,7 @@ export class LeaseKeeper {
     this.#timers = [];
   }
 
-  /** Throws leaseTtlTooLarge, leaseExists, and what propose throws. */
+  /** On any member. Throws leaseTtlTooLarge, leaseExists, and what propose throws. */
   async grant(id: bigint, ttlSeconds: number): Promise<LeaseGrantResponse> {
     if (ttlSeconds > limits.leaseTtlSecondsMax) throw new RequestError("leaseTtlTooLarge");
     const leaseTimeMs = this.#lessor.proposalLeaseTimeMs(this.#clock.nowMs());
@@ -91,16 +103,23 @@ export class LeaseKeeper {
     });
   }
 
-  /** The TTL after renewal; 0 when the lease is gone. A lease that just expired is waited for. */
+  /**
+   * The TTL after renewal; 0 when the lease is gone. A lease that just expired is waited for. Either is answered
+   * only when a quorum has confirmed meanwhile that this member leads: another leader would count otherwise. Throws
+   * notPrimaryLessor, leaderChanged, timeout.
+   */
   async renew(id: bigint): Promise<number> {
     for (;;) {
       const outcome = this.#lessor.renew(id, this.#clock.nowMs());
       switch (outcome.kind) {
         case "renewed":
+          await this.#confirmLeadership();
           this.renewedTotal++;
           return outcome.ttlSeconds;
         case "unknown":
-          return 0;
+          await this.#confirmLeadership();
+          if (!this.#lessor.has(id)) return 0;
+          break;
         case "needsFloat":
           await this.#float(id);
           break;
@@ -150,7 +169,7 @@ export class LeaseKeeper {
       this.#floats = batch;
       this.#clock.defer(() => {
         this.#floats = undefined;
-        this.#propose({ kind: "leaseFloat", ids: [...batch.ids] }).then(
+        this.#proposeAsLeader({ kind: "leaseFloat", ids: [...batch.ids] }).then(
           () => batch.done.resolve(),
           (error: Error) => batch.done.reject(error),
         );
@@ -186,7 +205,7 @@ export class LeaseKeeper {
     while (this.#revokesInFlight < REVOKES_IN_FLIGHT_MAX && this.#dueWaiting.length > 0) {
       const id = this.#dueWaiting.shift()!;
       this.#revokesInFlight++;
-      this.#propose({ kind: "leaseRevoke", request: { id } })
+      this.#proposeAsLeader({ kind: "leaseRevoke", request: { id } })
         .then(
           () => {
             this.expiredTotal++;
@@ -215,10 +234,12 @@ export class LeaseKeeper {
     const tick = this.#lessor.nextTick(this.#clock.nowMs());
     if (tick === undefined) return;
     this.#isTicking = true;
-    this.#propose({ kind: "leaseTick", ...tick })
+    this.#proposeAsLeader({ kind: "leaseTick", ...tick })
       .catch((error: Error) => {
         // Only a refusal says that the tick is not in the log; after a time-out it may still be applied.
-        if (error instanceof RequestError && error.code === "tooManyRequests") this.#lessor.tickFailed(tick);
+        const isRefused =
+          error instanceof RequestError && (error.code === "tooManyRequests" || error.code === "notLeader");
+        if (isRefused) this.#lessor.tickFailed(tick);
         else this.#log.warn("lease clock tick failed", { error: error.message });
       })
       .finally(() => {

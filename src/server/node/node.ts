@@ -1,36 +1,41 @@
 import type { AlarmMember, LeaseGrantResponse, LeaseTimeToLiveResponse, Member } from "../../codec/index.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
-import { RequestError } from "../../lib/errors.ts";
+import { type ErrorName, RequestError, UsageError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Prng } from "../../lib/prng.ts";
 import { minTtlSeconds } from "../lease/index.ts";
 import type { KvReader, WatchHubContract } from "../mvcc/index.ts";
 import {
-  confChangeType,
-  decodeConfChange,
+  type ConfChange,
+  type ConfChangeType,
   type Entry,
   emptyConfState,
-  entryType,
   type HardState,
   MemoryLog,
   RawNode,
   type ReadState,
   role,
+  type Snapshot,
   type SnapshotMetadata,
 } from "../raft/index.ts";
 import {
   type Command,
-  decodeCommand,
   encodeCommand,
-  encodePeerUrls,
-  type ProposedCommand,
+  encodeMemberChange,
+  type MemberChange,
   type StateMachine,
 } from "../state/index.ts";
+import { Applier } from "./applier.ts";
 import { Consensus, type LogWriter } from "./consensus.ts";
+import { LeaderTransfer } from "./leader-transfer.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { MemberChanges } from "./member-changes.ts";
+import { noPeers, type Peer, type PeerHandler, type PeerNetwork } from "./peers.ts";
 import { Proposals } from "./proposals.ts";
 import { type ConfirmedRead, ReadQueue } from "./reads.ts";
+import { answerCall, type LeaderWork, RemoteLeader } from "./remote-calls.ts";
+import { SnapshotExchange } from "./snapshot-exchange.ts";
 import { type SnapshotLog, type SnapshotStore, Snapshotter } from "./snapshotter.ts";
 import type { ApplyResults, MemberAdded, NodeObserver, NodeStats, ServerNode } from "./types.ts";
 
@@ -38,12 +43,31 @@ export interface NodeOptions {
   readonly memberId: bigint;
   readonly clusterId: bigint;
   readonly name: string;
-  readonly peerUrls: readonly string[];
+  /** The first entries of a new cluster's log, the same on all its members; undefined on a restart and a join. */
+  readonly bootstrap: readonly ConfChange[] | undefined;
+  /** The way to other members; left out by one that is alone. */
+  readonly network?: PeerNetwork;
+  /** Whom to reach until the log tells who the members are. */
+  readonly initialPeers?: readonly Peer[];
+  /** The id of a member that is added now. */
+  readonly newMemberId: (peerUrls: readonly string[]) => bigint;
+  readonly reconfiguration: {
+    /** Flag --strict-reconfig-check. */
+    readonly isStrict: boolean;
+    readonly learnersMax: number;
+  };
+  readonly isPreVote: boolean;
+  /** Spares a member that starts most of its first election timeout. */
+  readonly isElectionTickAdvanced: boolean;
+  /** Applied entries kept for members that are a little behind (flag --snapshot-catchup-entries). */
+  readonly catchUpEntries: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly prng: Prng;
   readonly state: StateMachine;
   readonly watchHub: WatchHubContract;
+  /** The store has other content than before: that of a snapshot from another member. */
+  readonly onRestored: () => void;
   readonly wal: LogWriter & SnapshotLog;
   readonly snapshots: SnapshotStore;
   /** The log as it was found on disk; entries behind `snapshot`. */
@@ -68,19 +92,28 @@ export interface NodeOptions {
 }
 
 const APPLY_BYTES_MAX = 1_048_576;
+const APPEND_BYTES_MAX = 1_048_576;
+const INFLIGHT_BYTES_MAX = 64 * 1_048_576;
 const EXPIRE_SCAN_MS = 500;
 /** Room in a command around the request that it carries: its id and kind. */
 const COMMAND_OVERHEAD_BYTES = 64;
+/** Ticks of the first election timeout that are left for a leader to be heard of. */
+const TICKS_LEFT_AT_START = 2;
+
+/** The removed member: what its operator reads. */
+const removedText = "the member has been permanently removed from the cluster";
+const removedHint =
+  "Its data is of no use any more. To bring the host back: delete the data directory, metastore member add, and " +
+  "start with --initial-cluster-state=existing.";
 
 /**
  * One member: proposals and reads go in, raft and the log decide, applied state comes out (DESIGN.md). Everything
- * runs on one thread; only the disk is waited for.
+ * runs on one thread; only the disk and the other members are waited for.
  */
 export class MemberNode implements ServerNode {
   readonly memberId: bigint;
   readonly clusterId: bigint;
   readonly name: string;
-  readonly isLearner = false;
   readonly watchHub: WatchHubContract;
   readonly quotaBytes: number;
 
@@ -88,29 +121,35 @@ export class MemberNode implements ServerNode {
   readonly #state: StateMachine;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #network: PeerNetwork;
   readonly #raw: RawNode;
   readonly #consensus: Consensus;
+  readonly #applier: Applier;
   readonly #proposals: Proposals;
   readonly #reads: ReadQueue;
   readonly #leases: LeaseKeeper;
+  readonly #changes: MemberChanges;
+  readonly #transfer: LeaderTransfer;
+  readonly #remote: RemoteLeader;
   readonly #snapshotter: Snapshotter;
+  readonly #exchange: SnapshotExchange;
+  readonly #electionTicks: number;
+  readonly #timeoutMs: number;
   /** Tells the commands of this run from those of the one before, whose waiters are gone. */
   readonly #runId: number;
   #timers: Timer[] = [];
-  #appliedIndex: number;
-  #appliedTerm: number;
   #leaderId = 0n;
+  #leaderSinceMs = 0;
   #failure: Error | undefined;
   #isStopped = false;
   #leaderChanges = 0;
-  #slowApplies = 0;
   #leasesGranted = 0;
   #leasesRevoked = 0;
 
   constructor(options: NodeOptions) {
-    const { recovered, clock, log, state } = options;
+    const { memberId, recovered, clock, log, state } = options;
     this.#options = options;
-    this.memberId = options.memberId;
+    this.memberId = memberId;
     this.clusterId = options.clusterId;
     this.name = options.name;
     this.watchHub = options.watchHub;
@@ -118,47 +157,102 @@ export class MemberNode implements ServerNode {
     this.#state = state;
     this.#clock = clock;
     this.#log = log;
+    this.#network = options.network ?? noPeers;
     this.#runId = options.prng.below(0x1_0000_0000);
+    this.#timeoutMs = 5_000 + 2 * options.electionMs;
+    this.#electionTicks = Math.max(2, Math.floor(options.electionMs / options.heartbeatMs));
 
-    const timeoutMs = 5_000 + 2 * options.electionMs;
-    const electionTicks = Math.max(2, Math.floor(options.electionMs / options.heartbeatMs));
-    const stable = new MemoryLog();
+    const stable = new MemoryLog(() => this.#snapshotNow());
     if (recovered.snapshot !== undefined) stable.reset(recovered.snapshot.index, recovered.snapshot.term);
     stable.append(recovered.entries);
-    this.#appliedIndex = recovered.snapshot?.index ?? 0;
-    this.#appliedTerm = recovered.snapshot?.term ?? 0;
     this.#raw = new RawNode({
-      id: options.memberId,
-      electionTicks,
+      id: memberId,
+      electionTicks: this.#electionTicks,
       stableLog: stable,
       hardState: recovered.hardState,
       confState: recovered.snapshot?.confState ?? emptyConfState,
       applyBytesMax: APPLY_BYTES_MAX,
       uncommittedBytesMax: limits.proposalBytesInFlightMax,
+      maxSizePerMessage: APPEND_BYTES_MAX,
+      inflightBytesMax: INFLIGHT_BYTES_MAX,
+      preVote: options.isPreVote,
+      checkQuorum: true,
+      stepDownOnRemoval: true,
       prng: options.prng,
       log,
     });
     this.#proposals = new Proposals(clock, {
-      timeoutMs,
+      timeoutMs: this.#timeoutMs,
       countMax: limits.proposalsInFlightMax,
       sizeBytesMax: limits.proposalBytesInFlightMax,
+    });
+    this.#applier = new Applier({
+      state,
+      clock,
+      log,
+      run: { proposer: memberId, runId: this.#runId },
+      slowMs: options.slowApplyMs,
+      observer: options.observer,
+      position: { index: recovered.snapshot?.index ?? 0, term: recovered.snapshot?.term ?? 0 },
+      sink: {
+        resolve: (sequence, answer) => this.#proposals.resolve(sequence, answer),
+        reject: (sequence, error) => this.#proposals.reject(sequence, error),
+        confChange: (change) => this.#raw.applyConfChange(change),
+        membersChanged: () => this.#membersChanged(),
+        emptyEntry: (entry) => this.#appliedEmpty(entry),
+        leaseGranted: (ttlSeconds) => {
+          this.#leasesGranted++;
+          options.observer?.leaseGranted(ttlSeconds);
+        },
+        leaseRevoked: (id) => {
+          this.#leasesRevoked++;
+          this.#leases.applied(id);
+        },
+      },
     });
     this.#reads = new ReadQueue({
       clock,
       ask: (context) => this.#raw.readIndex(encodeReadContext(this.#runId, context)),
-      appliedIndex: () => this.#appliedIndex,
+      appliedIndex: () => this.#applier.index,
       wake: () => this.#consensus.wake(),
-      timeoutMs,
+      timeoutMs: this.#timeoutMs,
     });
     this.#leases = new LeaseKeeper({
       lessor: state.lessor,
       clock,
       log,
       propose: (command) => this.propose(command),
-      memberId: options.memberId,
-      minTtlSeconds: minTtlSeconds({ electionTicks, heartbeatIntervalMs: options.heartbeatMs }),
-      timeoutMs,
+      proposeAsLeader: (command) => this.#proposeAsLeader(command),
+      confirmLeadership: () => this.readBarrier(),
+      memberId,
+      minTtlSeconds: minTtlSeconds({
+        electionTicks: this.#electionTicks,
+        heartbeatIntervalMs: options.heartbeatMs,
+      }),
+      timeoutMs: this.#timeoutMs,
     });
+    this.#changes = new MemberChanges({
+      memberId,
+      membership: state.membership,
+      ...options.reconfiguration,
+      newMemberId: options.newMemberId,
+      connectedForMs: (member) => {
+        const sinceMs = this.#network.connectedSinceMs(member);
+        return sinceMs === undefined ? undefined : clock.nowMs() - sinceMs;
+      },
+      raftStatus: () => this.#raw.status(),
+      propose: (type, id, change) => this.#proposeChange(type, id, change),
+    });
+    this.#transfer = new LeaderTransfer({
+      memberId,
+      raw: this.#raw,
+      membership: state.membership,
+      clock,
+      wake: () => this.#consensus.wake(),
+      connectedSinceMs: (member) => this.#network.connectedSinceMs(member),
+      pollMs: Math.max(1, Math.floor(options.heartbeatMs / 10)),
+    });
+    this.#remote = new RemoteLeader(this.#network, this.#timeoutMs);
     this.#snapshotter = new Snapshotter({
       clock,
       log,
@@ -166,23 +260,41 @@ export class MemberNode implements ServerNode {
       wal: options.wal,
       entriesMin: options.snapshotEntriesMin,
       logBytesMin: options.snapshotLogBytesMin,
-      open: () => ({
-        metadata: { index: this.#appliedIndex, term: this.#appliedTerm, confState: this.#raw.confState },
-        state: state.openSnapshot(),
-      }),
+      open: () => this.#openState(),
       onSaved: (durationMs) => options.observer?.snapshotSaved(durationMs),
       onFailure: (error) => this.fail(error),
+    });
+    this.#exchange = new SnapshotExchange({
+      log,
+      network: this.#network,
+      state,
+      store: options.snapshots,
+      wal: options.wal,
+      snapshotter: this.#snapshotter,
+      open: () => this.#openState(),
+      committed: () => this.#raw.committed,
+      step: (message) => this.#consensus.receive([message]),
+      onRestored: (metadata) => this.#restored(metadata),
     });
     this.#consensus = new Consensus({
       raw: this.#raw,
       stable,
       writer: options.wal,
       clock,
+      memberId,
+      entriesKept: () => (state.membership.size > 1 ? options.catchUpEntries : 0),
       sink: {
-        apply: (entries) => this.#apply(entries),
+        apply: (entries) => {
+          this.#applier.apply(entries);
+          this.#reads.applied();
+          this.#snapshotter.applied(entries);
+        },
         confirmed: (states) => this.#confirmed(states),
         leaderChanged: () => this.#leaderChanged(),
-        beforeTurn: () => this.#reads.start(),
+        beforeTurn: () => this.#beforeTurn(),
+        send: (messages) => this.#network.send(messages),
+        sendSnapshot: (message) => this.#exchange.send(message),
+        install: (metadata) => this.#exchange.install(metadata),
       },
       onFailure: (error) => this.fail(error),
     });
@@ -196,19 +308,26 @@ export class MemberNode implements ServerNode {
     return this.#raw.leader;
   }
 
+  get isLearner(): boolean {
+    return this.#state.membership.get(this.memberId)?.isLearner ?? false;
+  }
+
   get raftIndex(): number {
     return this.#raw.committed;
   }
 
   get appliedIndex(): number {
-    return this.#appliedIndex;
+    return this.#applier.index;
   }
 
   get kv(): KvReader {
     return this.#state.store;
   }
 
-  /** Resolves once this member leads or follows a leader and has applied what the log held. Rejects with its failure. */
+  /**
+   * Resolves once this member leads or follows a leader and has applied what the log held, however long it takes
+   * until there is one. Rejects with its failure, and with stopped.
+   */
   async start(): Promise<void> {
     await this.#unlessFailed(this.#begin());
   }
@@ -216,7 +335,9 @@ export class MemberNode implements ServerNode {
   /** Tells the others, through the log, this member's name and where clients reach it. Rejects as start() does. */
   async publish(clientUrls: readonly string[]): Promise<void> {
     const { memberId, name } = this;
-    await this.#unlessFailed(this.propose({ kind: "memberAttributes", memberId, name, clientUrls }));
+    await this.#unlessFailed(
+      this.#untilAnswered(() => this.propose({ kind: "memberAttributes", memberId, name, clientUrls })),
+    );
   }
 
   /** The failure that ended the member says more than the refusals that it led to. */
@@ -228,24 +349,63 @@ export class MemberNode implements ServerNode {
     }
   }
 
-  async #begin(): Promise<void> {
-    const { heartbeatMs, peerUrls, recovered } = this.#options;
-    if (recovered.snapshot === undefined && recovered.entries.length === 0) {
-      this.#raw.bootstrap([
-        { type: confChangeType.addNode, nodeId: this.memberId, context: encodePeerUrls(peerUrls) },
-      ]);
+  /** Does it again while there is no leader to do it, or it is lost. */
+  async #untilAnswered(work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        const isFinal = !(error instanceof RequestError) || error.kind !== "unavailable" || this.#isEnded;
+        if (isFinal) throw error;
+        this.#log.info("waiting for a quorum", { error: error.message });
+        await this.#delay(this.#options.heartbeatMs);
+      }
     }
+  }
+
+  async #begin(): Promise<void> {
+    const { bootstrap, heartbeatMs, recovered, initialPeers } = this.#options;
+    if (bootstrap !== undefined && recovered.snapshot === undefined && recovered.entries.length === 0) {
+      this.#raw.bootstrap(bootstrap);
+    }
+    this.#network.setPeers(initialPeers ?? []);
+    if (this.#state.membership.size > 0) this.#membersChanged();
+    this.#network.start(this.#handler());
     this.#timers = [
-      this.#clock.every(heartbeatMs, () => this.#consensus.tick()),
-      this.#clock.every(EXPIRE_SCAN_MS, () => this.#proposals.expire()),
+      this.#clock.every(heartbeatMs, () => this.#tick()),
+      this.#clock.every(EXPIRE_SCAN_MS, () =>
+        this.#proposals.expire((sinceMs) => this.#timeoutReason(sinceMs)),
+      ),
     ];
     // What the log holds is applied first; then a lone voter need not wait for an election timeout.
     this.#consensus.turn();
-    while (this.#raw.leader === 0n && this.#failure === undefined) {
-      if (this.#raw.role === role.follower && this.#appliedIndex >= this.#raw.committed) this.#raw.campaign();
-      await this.#nextTurn();
+    if (this.#isAlone()) {
+      while (this.#raw.leader === 0n && this.#failure === undefined) {
+        if (this.#raw.role === role.follower && this.#applier.index >= this.#raw.committed)
+          this.#raw.campaign();
+        await this.#nextTurn();
+      }
+    } else if (this.#options.isElectionTickAdvanced) {
+      for (let i = TICKS_LEFT_AT_START; i < this.#electionTicks; i++) this.#raw.tick();
     }
-    await this.readBarrier();
+    await this.#untilAnswered(() => this.readBarrier());
+  }
+
+  /** The only voter there is. */
+  #isAlone(): boolean {
+    const { voters, votersOutgoing } = this.#raw.confState;
+    return voters.length === 1 && votersOutgoing.length === 0 && voters[0] === this.memberId;
+  }
+
+  /** Before this member goes: hands leadership over, if it has it and somebody can take it. Never rejects. */
+  async resign(timeoutMs: number): Promise<void> {
+    if (this.#isEnded) return;
+    try {
+      await this.#transfer.away(timeoutMs);
+    } catch (error) {
+      this.#log.warn("leadership could not be handed over", { error });
+    }
   }
 
   /** Answers all that waits with "server stopped" and takes nothing more. The log is the caller's to close. */
@@ -261,24 +421,7 @@ export class MemberNode implements ServerNode {
   }
 
   propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]> {
-    if (this.#isStopped || this.#failure !== undefined) return Promise.reject(new RequestError("stopped"));
-    const sequence = this.#proposals.nextSequence();
-    const data = encodeCommand({ proposer: this.memberId, runId: this.#runId, sequence }, command);
-    if (data.length > this.#options.requestSizeBytesMax + COMMAND_OVERHEAD_BYTES) {
-      return Promise.reject(new RequestError("requestTooLarge"));
-    }
-    try {
-      this.#proposals.admit(data.length);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    if (this.#raw.committed - this.#appliedIndex > limits.applyLagEntriesMax || !this.#raw.propose(data)) {
-      this.#proposals.failedTotal++;
-      return Promise.reject(new RequestError(this.#raw.leader === 0n ? "noLeader" : "tooManyRequests"));
-    }
-    const answer = this.#proposals.wait(sequence, data.length);
-    this.#consensus.wake();
-    return answer as Promise<ApplyResults[K]>;
+    return this.#propose(command, false) as Promise<ApplyResults[K]>;
   }
 
   readBarrier(): Promise<void> {
@@ -298,24 +441,32 @@ export class MemberNode implements ServerNode {
     return this.#state.membership.list();
   }
 
-  memberAdd(): Promise<MemberAdded> {
-    return Promise.reject(new RequestError("stopped"));
+  /** Whether the id was a member's that has been removed. */
+  isRemoved(id: bigint): boolean {
+    return this.#state.membership.isRemoved(id);
   }
 
-  memberRemove(): Promise<Member[]> {
-    return Promise.reject(new RequestError("stopped"));
+  memberAdd(peerUrls: readonly string[], isLearner: boolean): Promise<MemberAdded> {
+    return this.#changes.add(peerUrls, isLearner);
   }
 
-  memberUpdate(): Promise<Member[]> {
-    return Promise.reject(new RequestError("stopped"));
+  memberRemove(id: bigint): Promise<Member[]> {
+    return this.#changes.remove(id);
   }
 
-  memberPromote(): Promise<Member[]> {
-    return Promise.reject(new RequestError("stopped"));
+  memberUpdate(id: bigint, peerUrls: readonly string[]): Promise<Member[]> {
+    return this.#changes.update(id, peerUrls);
   }
 
-  moveLeader(): Promise<void> {
-    return Promise.reject(new RequestError("stopped"));
+  memberPromote(id: bigint): Promise<Member[]> {
+    return this.#byLeader(
+      () => this.#changes.promote(id),
+      (leader) => this.#remote.memberPromote(leader, id),
+    );
+  }
+
+  moveLeader(target: bigint): Promise<void> {
+    return this.#transfer.to(target, this.#timeoutMs);
   }
 
   leaseGrant(id: bigint, ttl: number): Promise<LeaseGrantResponse> {
@@ -323,11 +474,17 @@ export class MemberNode implements ServerNode {
   }
 
   leaseRenew(id: bigint): Promise<number> {
-    return this.#leases.renew(id);
+    return this.#byLeader(
+      () => this.#leases.renew(id),
+      (leader) => this.#remote.leaseRenew(leader, id),
+    );
   }
 
-  async leaseTimeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> {
-    return this.#leases.timeToLive(id, keys);
+  leaseTimeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> {
+    return this.#byLeader(
+      async () => this.#leases.timeToLive(id, keys),
+      (leader) => this.#remote.leaseTimeToLive(leader, id, keys),
+    );
   }
 
   leases(): bigint[] {
@@ -352,7 +509,7 @@ export class MemberNode implements ServerNode {
       readIndexesFailed: this.#reads.failedTotal,
       readIndexesSlow: this.#reads.slowTotal,
       leaderChanges: this.#leaderChanges,
-      slowApplies: this.#slowApplies,
+      slowApplies: this.#applier.slowTotal,
       leasesGranted: this.#leasesGranted,
       leasesRenewed: this.#leases.renewedTotal,
       leasesRevoked: this.#leasesRevoked,
@@ -360,64 +517,168 @@ export class MemberNode implements ServerNode {
     };
   }
 
-  #apply(entries: readonly Entry[]): void {
-    let nowMs = this.#clock.nowMs();
-    this.#state.lessor.observe(nowMs);
-    for (const entry of entries) {
-      nowMs = this.#applyEntry(entry, nowMs);
-      this.#appliedIndex = entry.index;
-      this.#appliedTerm = entry.term;
-    }
-    this.#reads.applied();
-    this.#snapshotter.applied(entries);
+  /** This member must not go on: nothing is answered from now on, and onFatal is told. */
+  fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#consensus.stop();
+    this.#proposals.stop(new RequestError("stopped"));
+    this.#reads.stop();
+    this.#options.onFatal(error);
   }
 
-  /** Begun at `startMs`; answers when it ended, which is when the next one begins. */
-  #applyEntry(entry: Entry, startMs: number): number {
-    if (entry.type === entryType.confChange) {
-      const change = decodeConfChange(entry.data);
-      this.#raw.applyConfChange(change);
-      this.#state.applyConfChange(change);
-      return this.#clock.nowMs();
-    }
-    if (entry.data.length === 0) {
-      // The first entry of a term: everything before it is applied, so its leader may count lease time.
-      if (this.#raw.isLeader && entry.term === this.#raw.term) this.#leases.promote();
-      return this.#clock.nowMs();
-    }
-    const proposed = decodeCommand(entry.data);
-    const succeeded = this.#applyCommand(proposed);
-    const endMs = this.#clock.nowMs();
-    const { kind } = proposed.command;
-    this.#options.observer?.applied(kind, succeeded, endMs - startMs);
-    if (endMs - startMs > this.#options.slowApplyMs) {
-      this.#slowApplies++;
-      this.#log.warn("apply request took too long", { kind, index: entry.index, tookMs: endMs - startMs });
-    }
-    return endMs;
+  get #isEnded(): boolean {
+    return this.#isStopped || this.#failure !== undefined;
   }
 
-  /** False: the state refused the command. */
-  #applyCommand({ id, command }: ProposedCommand): boolean {
-    const isOurs = id.proposer === this.memberId && id.runId === this.#runId;
-    let answer: unknown;
+  #proposeAsLeader<K extends Command["kind"]>(
+    command: Extract<Command, { kind: K }>,
+  ): Promise<ApplyResults[K]> {
+    return this.#propose(command, true) as Promise<ApplyResults[K]>;
+  }
+
+  #propose(command: Command, isForLeaderOnly: boolean): Promise<unknown> {
+    if (this.#isEnded) return Promise.reject(new RequestError("stopped"));
+    const sequence = this.#proposals.nextSequence();
+    const data = encodeCommand({ proposer: this.memberId, runId: this.#runId, sequence }, command);
+    if (data.length > this.#options.requestSizeBytesMax + COMMAND_OVERHEAD_BYTES) {
+      return Promise.reject(new RequestError("requestTooLarge"));
+    }
     try {
-      answer = this.#state.apply(command);
+      this.#proposals.admit(data.length);
     } catch (error) {
-      // The same answer on every member is a result; anything else would let members diverge.
-      if (!(error instanceof RequestError)) throw error;
-      if (isOurs) this.#proposals.reject(id.sequence, error);
-      return false;
+      return Promise.reject(error);
     }
-    if (command.kind === "leaseRevoke") {
-      this.#leasesRevoked++;
-      this.#leases.applied(command.request.id);
-    } else if (command.kind === "leaseGrant") {
-      this.#leasesGranted++;
-      this.#options.observer?.leaseGranted(command.ttl);
+    // A follower would send it on, to a leader that knows better.
+    if (isForLeaderOnly && !this.#raw.isLeader) return Promise.reject(new RequestError("notLeader"));
+    const isBehind = this.#raw.committed - this.#applier.index > limits.applyLagEntriesMax;
+    if (isBehind || this.#proposals.hasLeaderless || !this.#raw.propose(data)) {
+      if (isBehind || isForLeaderOnly || !this.#isLeaderAwaited()) {
+        this.#proposals.failedTotal++;
+        return Promise.reject(new RequestError("tooManyRequests"));
+      }
+      this.#proposals.keep(sequence, data);
     }
-    if (isOurs) this.#proposals.resolve(id.sequence, answer);
-    return true;
+    const answer = this.#proposals.wait(sequence, data.length);
+    this.#consensus.wake();
+    return answer;
+  }
+
+  /** No leader is known, or this one hands over: commands wait for the next. */
+  #isLeaderAwaited(): boolean {
+    return (
+      this.#proposals.hasLeaderless || this.#raw.leader === 0n || this.#raw.status().leadTransferee !== 0n
+    );
+  }
+
+  #proposeChange(type: ConfChangeType, id: bigint, change: Omit<MemberChange, "id">): Promise<Member[]> {
+    if (this.#isEnded) return Promise.reject(new RequestError("stopped"));
+    const sequence = this.#proposals.nextSequence();
+    const context = encodeMemberChange({
+      ...change,
+      id: { proposer: this.memberId, runId: this.#runId, sequence },
+    });
+    if (!this.#raw.proposeConfChange({ type, nodeId: id, context })) {
+      return Promise.reject(new RequestError("noLeader"));
+    }
+    const answer = this.#proposals.wait(sequence, context.length);
+    this.#consensus.wake();
+    return answer as Promise<Member[]>;
+  }
+
+  /** What only the leader can do: here when this member leads, else by a call; again while leadership changes. */
+  async #byLeader<T>(here: () => Promise<T>, there: (leader: bigint) => Promise<T>): Promise<T> {
+    const endMs = this.#clock.nowMs() + this.#timeoutMs;
+    for (;;) {
+      if (this.#isEnded) throw new RequestError("stopped");
+      try {
+        if (this.#raw.isLeader) return await here();
+        if (this.#raw.leader !== 0n) return await there(this.#raw.leader);
+      } catch (error) {
+        if (!(error instanceof RequestError) || !isWithoutLeader(error.code)) throw error;
+      }
+      if (this.#clock.nowMs() >= endMs) throw new RequestError("timeout");
+      await this.#delay(this.#options.heartbeatMs);
+    }
+  }
+
+  #handler(): PeerHandler {
+    const work: LeaderWork = {
+      leaseRenew: (id) => this.#asLeader(() => this.#leases.renew(id)),
+      leaseTimeToLive: (id, keys) => this.#asLeader(async () => this.#leases.timeToLive(id, keys)),
+      memberPromote: (id) => this.#asLeader(() => this.#changes.promote(id)),
+    };
+    return {
+      receive: (messages) => this.#consensus.receive(messages),
+      receiveSnapshot: (message, chunks) => this.#exchange.receive(message, chunks),
+      unreachable: (peer) => {
+        this.#raw.reportUnreachable(peer);
+        this.#consensus.wake();
+      },
+      snapshotSent: (peer, succeeded) => {
+        this.#raw.reportSnapshot(peer, succeeded);
+        this.#consensus.wake();
+      },
+      answer: (_from, method, body) => answerCall(work, method, body),
+      removed: () => this.#removed(),
+    };
+  }
+
+  async #asLeader<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#raw.isLeader) throw new RequestError("notLeader");
+    return await work();
+  }
+
+  #tick(): void {
+    this.#consensus.tick();
+    if (this.#proposals.hasLeaderless) this.#consensus.wake();
+  }
+
+  #beforeTurn(): void {
+    if (this.#proposals.hasLeaderless) this.#proposals.offer((data) => this.#raw.propose(data));
+    this.#reads.start();
+  }
+
+  /** The first entry of a term: everything before it is applied, so its leader may count lease time. */
+  #appliedEmpty(entry: Entry): void {
+    if (this.#raw.isLeader && entry.term === this.#raw.term) this.#leases.promote(entry.term);
+  }
+
+  #membersChanged(): void {
+    const members = this.#state.membership.list();
+    this.#network.setPeers(members.filter(({ id }) => id !== this.memberId));
+    if (this.#state.membership.isRemoved(this.memberId)) {
+      // Others must learn first that the change is committed: this member may have been the leader.
+      this.#clock.after(this.#options.electionMs, () => this.#removed());
+    }
+  }
+
+  #removed(): void {
+    if (!this.#isEnded) this.fail(new UsageError(removedText, removedHint));
+  }
+
+  #openState() {
+    return {
+      metadata: {
+        index: this.#applier.index,
+        term: this.#applier.term,
+        confState: this.#raw.confState,
+      },
+      state: this.#state.openSnapshot(),
+    };
+  }
+
+  /** What raft can promise a member that is far behind: the state as it is applied now. */
+  #snapshotNow(): Snapshot {
+    const { index, term } = this.#applier;
+    return { metadata: { index, term, confState: this.#raw.confState }, data: new Uint8Array(0) };
+  }
+
+  #restored(metadata: SnapshotMetadata): void {
+    this.#applier.restored(metadata);
+    this.#membersChanged();
+    this.#options.onRestored();
+    this.#reads.applied();
   }
 
   /** An answer that was meant for an earlier run of this member is nobody's. */
@@ -431,30 +692,47 @@ export class MemberNode implements ServerNode {
   }
 
   #leaderChanged(): void {
+    // A leader that candidates and wins again has lost what it counted in memory.
+    if (!this.#raw.isLeader) this.#leases.demote();
     if (this.#raw.leader === this.#leaderId) return;
-    const wasLeader = this.#leaderId === this.memberId;
     this.#leaderId = this.#raw.leader;
-    if (this.#leaderId !== 0n) this.#leaderChanges++;
-    if (wasLeader) this.#leases.demote();
+    if (this.#leaderId !== 0n) {
+      this.#leaderChanges++;
+      this.#leaderSinceMs = this.#clock.nowMs();
+    }
     this.#reads.leaderChanged();
   }
 
-  #nextTurn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#consensus.wake();
-      this.#clock.after(1, resolve);
-    });
+  /** Why a command got no answer, as etcd tells its clients (errors.md section 1). */
+  #timeoutReason(sinceMs: number): ErrorName {
+    const lostMs = this.#leaderSinceMs - 2 * this.#options.electionMs;
+    if (this.#leaderChanges > 1 && sinceMs > lostMs && sinceMs < this.#leaderSinceMs)
+      return "timeoutLeaderFailed";
+    const leader = this.#raw.leader;
+    if (leader === 0n) return "timeoutConnectionLost";
+    if (leader === this.memberId) return "timeout";
+    const connectedMs = this.#network.connectedSinceMs(leader);
+    return connectedMs === undefined || connectedMs > sinceMs ? "timeoutConnectionLost" : "timeout";
   }
 
-  /** This member must not go on: nothing is answered from now on, and onFatal is told. */
-  fail(error: Error): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
-    this.#consensus.stop();
-    this.#proposals.stop(new RequestError("stopped"));
-    this.#reads.stop();
-    this.#options.onFatal(error);
+  #nextTurn(): Promise<void> {
+    this.#consensus.wake();
+    return this.#delay(1);
   }
+
+  #delay(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#clock.after(delayMs, resolve));
+  }
+}
+
+/** The error says that somebody else leads, or nobody: another try may find who. */
+function isWithoutLeader(code: ErrorName): boolean {
+  return (
+    code === "notLeader" ||
+    code === "notPrimaryLessor" ||
+    code === "leaderChanged" ||
+    code === "timeoutConnectionLost"
+  );
 }
 
 /** A read's context as raft carries it: which run of the member asks (4 bytes), and which of its questions. */

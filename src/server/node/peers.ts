@@ -1,3 +1,4 @@
+import { RequestError } from "../../lib/errors.ts";
 import type { Message } from "../raft/index.ts";
 import type { StateSnapshot } from "../state/index.ts";
 
@@ -55,3 +56,16 @@ export interface PeerHandler {
   /** A peer says that this member was removed from the cluster. */
   removed(): void;
 }
+
+/** The network of a member that is alone. */
+export const noPeers: PeerNetwork = {
+  start() {},
+  setPeers() {},
+  send() {},
+  sendSnapshot(_message, state) {
+    state.close();
+  },
+  call: () => Promise.reject(new RequestError("timeoutConnectionLost")),
+  connectedSinceMs: () => undefined,
+  async close() {},
+};

@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
-import { RequestError } from "../../lib/errors.ts";
+import { type ErrorName, RequestError } from "../../lib/errors.ts";
 
 interface Waiter {
   readonly resolve: (result: unknown) => void;
@@ -16,12 +16,14 @@ export interface ProposalLimits {
 
 /**
  * The commands this member has proposed and not yet answered, by sequence number. All wait equally long, so they
- * expire in the order they came in.
+ * expire in the order they came in. Those that found no leader are kept until there is one.
  */
 export class Proposals {
   readonly #clock: Clock;
   readonly #limits: ProposalLimits;
   readonly #waiters = new Map<number, Waiter>();
+  /** Not given to raft yet, in order. */
+  #leaderless: { readonly sequence: number; readonly data: Uint8Array }[] = [];
   #sequenceLast = 0;
   #sizeBytes = 0;
   /** For metrics. */
@@ -34,6 +36,10 @@ export class Proposals {
 
   get pending(): number {
     return this.#waiters.size;
+  }
+
+  get hasLeaderless(): boolean {
+    return this.#leaderless.length > 0;
   }
 
   /** The number the next command will carry. */
@@ -65,8 +71,19 @@ export class Proposals {
     });
   }
 
-  has(sequence: number): boolean {
-    return this.#waiters.has(sequence);
+  /** Keeps a command that is waited for until there is a leader. */
+  keep(sequence: number, data: Uint8Array): void {
+    this.#leaderless.push({ sequence, data });
+  }
+
+  /** Offers what is kept to `propose`, in order, until it says no. What has expired is surely not applied. */
+  offer(propose: (data: Uint8Array) => boolean): void {
+    let taken = 0;
+    for (const { sequence, data } of this.#leaderless) {
+      if (this.#waiters.has(sequence) && !propose(data)) break;
+      taken++;
+    }
+    if (taken > 0) this.#leaderless = this.#leaderless.slice(taken);
   }
 
   resolve(sequence: number, result: unknown): void {
@@ -77,17 +94,21 @@ export class Proposals {
     this.#take(sequence)?.reject(error);
   }
 
-  /** Gives up on those whose time has passed: their outcome is unknown, and etcd's text says "timed out". */
-  expire(): void {
+  /**
+   * Gives up on those whose time has passed: their outcome is unknown. `reason`: what their error says, by the time
+   * (Clock.nowMs) they began to wait.
+   */
+  expire(reason: (sinceMs: number) => ErrorName): void {
     const now = this.#clock.nowMs();
     for (const [sequence, waiter] of this.#waiters) {
       if (waiter.deadlineMs > now) return;
       this.failedTotal++;
-      this.reject(sequence, new RequestError("timeout"));
+      this.reject(sequence, new RequestError(reason(waiter.deadlineMs - this.#limits.timeoutMs)));
     }
   }
 
   stop(error: Error): void {
+    this.#leaderless = [];
     for (const sequence of [...this.#waiters.keys()]) this.reject(sequence, error);
   }
 

@@ -6,7 +6,12 @@ import type { StateSnapshot } from "../state/index.ts";
 /** Where snapshots are kept. */
 export interface SnapshotStore {
   /** Resolves with the size in bytes once the whole file is durable; rejects with StorageFailure. */
-  write(metadata: SnapshotMetadata, chunks: Iterable<Uint8Array>): Promise<number>;
+  write(
+    metadata: SnapshotMetadata,
+    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  ): Promise<number>;
+  /** The chunks of a durable snapshot, each checked; rejects, and iterating rejects, with StorageFailure. */
+  open(metadata: SnapshotMetadata): Promise<{ readonly chunks: AsyncIterable<Uint8Array> }>;
   /** Removes the files of snapshots older than `index`. */
   removeBefore(index: number): Promise<void>;
 }
@@ -39,6 +44,7 @@ export class Snapshotter {
   #logBytesSince = 0;
   #lastSizeBytes = 0;
   #running: Promise<void> | undefined;
+  #isPaused = false;
   #isStopped = false;
 
   constructor(options: {
@@ -69,7 +75,8 @@ export class Snapshotter {
   applied(entries: readonly Entry[]): void {
     this.#entriesSince += entries.length;
     for (const entry of entries) this.#logBytesSince += entry.data.length + ENTRY_OVERHEAD_BYTES;
-    if (this.#running !== undefined || this.#isStopped || this.#entriesSince < this.#entriesMin) return;
+    if (this.#running !== undefined || this.#isPaused || this.#isStopped) return;
+    if (this.#entriesSince < this.#entriesMin) return;
     if (this.#logBytesSince < Math.max(this.#logBytesMin, this.#lastSizeBytes)) return;
     // Not within apply: the entries of this batch are answered first.
     this.#running = new Promise<void>((resolve) => this.#clock.defer(resolve))
@@ -78,6 +85,19 @@ export class Snapshotter {
       .finally(() => {
         this.#running = undefined;
       });
+  }
+
+  /** Runs `work` while no snapshot is being taken; the log counts from its end on, for it brings a snapshot. */
+  async pauseFor(work: () => Promise<void>): Promise<void> {
+    this.#isPaused = true;
+    try {
+      await this.#running;
+      await work();
+    } finally {
+      this.#isPaused = false;
+    }
+    this.#entriesSince = 0;
+    this.#logBytesSince = 0;
   }
 
   /** Waits for a snapshot that is being written. */

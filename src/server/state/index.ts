@@ -2,5 +2,5 @@
 export * from "./command.ts";
 export * from "./command-codec.ts";
 export * from "./member-change.ts";
-export type { MembershipState } from "./membership.ts";
+export type { Membership, MembershipState } from "./membership.ts";
 export * from "./state-machine.ts";

@@ -15,6 +15,10 @@ export class Membership {
   /** An id never comes back: messages of the member that had it may still be under way. */
   readonly #removed = new Set<bigint>();
 
+  get size(): number {
+    return this.#members.size;
+  }
+
   /** In order of id. */
   list(): Member[] {
     return [...this.#members.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
