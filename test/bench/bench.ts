@@ -1,16 +1,18 @@
 /**
  * Drives MetaStore and etcd in turn with the same load: npm run bench [-- --quick] [--only put,range] [--clients 1,100]
- * [--seconds 5] [--repeat 3] [--keys 10000] [--against etcd|none|<another etcd program>] [--write]
- * Medians of the repetitions, servers alternating within each; `--write` puts the result into docs/BENCHMARKS.md.
+ * [--seconds 5] [--repeat 3] [--keys 10000] [--members 3 [--to all|leader]] [--against etcd|none|<another etcd program>]
+ * [--write]. Medians of the repetitions, servers alternating within each; `--write` puts the result into
+ * docs/BENCHMARKS.md, that of several members into docs/BENCHMARKS-CLUSTER.md.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { findProgram, repositoryRoot, ServerProcess, versionOf } from "../harness/index.ts";
-import { Generator, type LoadOptions, type Measurement, median } from "./generator.ts";
+import { repositoryRoot, ServerProcess, versionOf } from "../harness/index.ts";
+import { Generator, type LoadOptions, type Measured, type Measurement, median } from "./generator.ts";
 import { planOf, type WorkloadName, workloadTitles } from "./plan.ts";
 import { document, type Row, table, type Yardstick, yardstickLines } from "./report.ts";
+import { findEtcd, startTarget, type Target } from "./target.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -21,6 +23,8 @@ const { values: flags } = parseArgs({
     repeat: { type: "string" },
     keys: { type: "string", default: "10000" },
     against: { type: "string", default: "etcd" },
+    members: { type: "string", default: "1" },
+    to: { type: "string", default: "all" },
     bare: { type: "boolean", default: true },
     write: { type: "boolean", default: false },
   },
@@ -31,16 +35,13 @@ const YARDSTICK_CLIENTS = 100;
 /** The quota is not what is measured, and long put runs write much. */
 const ETCD_FLAGS = ["--quota-backend-bytes", "8589934592", "--log-level", "error"];
 
+const members = Number(flags.members);
+const to = flags.to === "leader" ? "leader" : "all";
 const repeat = Number(flags.repeat ?? (flags.quick ? 1 : 3));
 const load: LoadOptions = {
   seconds: Number(flags.seconds ?? (flags.quick ? 1.5 : 5)),
   keys: Number(flags.keys),
 };
-
-function findEtcd(): string | undefined {
-  if (flags.against === "none") return undefined;
-  return flags.against === "etcd" ? findProgram("etcd") : flags.against;
-}
 
 /** Measures every point of one workload on fresh servers, alternating. */
 async function measureWorkload(
@@ -50,20 +51,24 @@ async function measureWorkload(
   generator: Generator,
   folder: string,
 ): Promise<Row[]> {
-  const servers: ServerProcess[] = [];
+  const servers: Target[] = [];
   try {
+    const shared = { members, to } as const;
     servers.push(
-      await ServerProcess.start({ kind: "metastore", folder: join(folder, workload, "metastore") }),
+      await startTarget({ ...shared, kind: "metastore", folder: join(folder, workload, "metastore") }),
     );
     if (etcd !== undefined) {
-      const options = { kind: "etcd", program: etcd, flags: ETCD_FLAGS } as const;
-      servers.push(await ServerProcess.start({ ...options, folder: join(folder, workload, "etcd") }));
+      const options = { ...shared, kind: "etcd", program: etcd, flags: ETCD_FLAGS } as const;
+      servers.push(await startTarget({ ...options, folder: join(folder, workload, "etcd") }));
     }
     for (const server of servers) await generator.preload(server, load.keys);
     const rows: Row[] = [];
     for (const clients of clientCounts) {
       const point = { workload, clients };
-      const runs = await alternate(servers, (server) => generator.measure(server, point, load));
+      const runs = await alternate(servers, async (server) => {
+        await server.settle();
+        return generator.measure(server, point, load);
+      });
       const [metastore, other] = runs.map(median);
       if (metastore === undefined) throw new Error("nothing was measured");
       rows.push({ point, metastore, etcd: other });
@@ -81,9 +86,9 @@ async function measureWorkload(
 }
 
 /** Repeats in turn, so that a slow minute of the machine strikes all servers; answers the runs of each. */
-async function alternate(
-  servers: readonly ServerProcess[],
-  measure: (server: ServerProcess) => Promise<Measurement>,
+async function alternate<T extends Measured>(
+  servers: readonly T[],
+  measure: (server: T) => Promise<Measurement>,
 ): Promise<Measurement[][]> {
   const runs = servers.map((): Measurement[] => []);
   for (let round = 0; round < repeat; round++) {
@@ -134,7 +139,7 @@ async function syncs(server: ServerProcess): Promise<{ entries: number; count: n
 }
 
 async function main(): Promise<void> {
-  const etcd = findEtcd();
+  const etcd = findEtcd(flags.against);
   if (etcd === undefined) console.log("no etcd to compare with");
   const plan = planOf({
     only: flags.only?.split(","),
@@ -150,7 +155,7 @@ async function main(): Promise<void> {
       const counts = plan.filter((point) => point.workload === workload).map((point) => point.clients);
       rows.push(...(await measureWorkload(workload, counts, etcd, generator, folder)));
     }
-    const yardstick = flags.bare ? await measureYardstick(generator, folder) : undefined;
+    const yardstick = flags.bare && members === 1 ? await measureYardstick(generator, folder) : undefined;
     console.log(`\n${table(rows).join("\n")}\n`);
     if (yardstick !== undefined) console.log(yardstickLines(yardstick).join("\n"));
     if (flags.write) {
@@ -159,10 +164,13 @@ async function main(): Promise<void> {
         machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform}`,
         versions: `Node ${process.version}${etcd === undefined ? "" : `, ${versionOf(etcd, "--version")}`}`,
         date: new Date().toISOString().slice(0, 10),
+        members,
+        to,
         method: `load by ${generator.title}; ${load.keys} keys, values of 256 B, ${load.seconds} s a run, median of ${repeat}`,
       });
-      writeFileSync(join(repositoryRoot, "docs", "BENCHMARKS.md"), text);
-      console.log("written to docs/BENCHMARKS.md");
+      const file = members === 1 ? "BENCHMARKS.md" : "BENCHMARKS-CLUSTER.md";
+      writeFileSync(join(repositoryRoot, "docs", file), text);
+      console.log(`written to docs/${file}`);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

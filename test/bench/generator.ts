@@ -1,15 +1,16 @@
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { findProgram, repositoryRoot, type ServerProcess, versionOf } from "../harness/index.ts";
+import { findProgram, repositoryRoot, versionOf } from "../harness/index.ts";
 import type { Point } from "./plan.ts";
+import type { Target } from "./target.ts";
 
 /** What one run of the load generator measured. */
 export interface Measurement {
   readonly perSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
-  /** CPU time of the server over the measured period, divided by the calls (or events) in it. */
+  /** CPU time of the server, or of all members, over the measured period, divided by the calls (or events) in it. */
   readonly cpuUs: number;
   readonly errors: number;
 }
@@ -22,6 +23,9 @@ interface LoadResult {
   readonly p99Us: number;
   readonly firstError?: string;
 }
+
+/** What can be measured: a server process is such a one. */
+export type Measured = Pick<Target, "endpoint" | "usage">;
 
 export interface LoadOptions {
   readonly seconds: number;
@@ -57,11 +61,11 @@ export class Generator {
     ]);
   }
 
-  async preload(server: ServerProcess, keys: number): Promise<void> {
+  async preload(server: Measured, keys: number): Promise<void> {
     await this.#run(server, ["--workload", "preload", "--keys", String(keys), "--clients", "1"]);
   }
 
-  async measure(server: ServerProcess, point: Point, options: LoadOptions): Promise<Measurement> {
+  async measure(server: Measured, point: Point, options: LoadOptions): Promise<Measurement> {
     const { result, cpuMs } = await this.#run(server, [
       ...["--workload", point.workload, "--clients", String(point.workload === "watch" ? 1 : point.clients)],
       ...["--watchers", String(point.workload === "watch" ? point.clients : 1)],
@@ -80,7 +84,7 @@ export class Generator {
   }
 
   async #run(
-    server: ServerProcess,
+    server: Measured,
     args: readonly string[],
   ): Promise<{ result: LoadResult | undefined; cpuMs: number }> {
     const [program, ...first] = this.#command;

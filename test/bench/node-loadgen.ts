@@ -57,7 +57,7 @@ async function work(part: number): Promise<void> {
 
 async function lead(): Promise<void> {
   if (flags.workload === "preload") {
-    const client = new RawClient(flags.endpoint);
+    const client = new RawClient(flags.endpoint.split(",")[0] ?? "");
     await preload(client, Number(flags.keys), "v".repeat(Number(flags["value-size"])));
     client.close();
     return;

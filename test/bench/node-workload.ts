@@ -16,6 +16,7 @@ export interface Loop {
 }
 
 interface Settings {
+  /** host:port, several separated by commas. */
   readonly endpoint: string;
   readonly keys: number;
   readonly value: string;
@@ -69,12 +70,19 @@ function compareAndPut(key: string, value: string): Message {
     .nested(3, new Message().nested(1, new Message().bytes(1, key)));
 }
 
+/** To the endpoints in turn; to each of them when there are callers enough. */
+function connectionsTo(endpoint: string, callers: number): RawClient[] {
+  const endpoints = endpoint.split(",");
+  const count = Math.max(Math.ceil(callers / CLIENTS_PER_CONNECTION), Math.min(callers, endpoints.length));
+  return Array.from(
+    { length: count },
+    (_, index) => new RawClient(endpoints[index % endpoints.length] ?? ""),
+  );
+}
+
 export function runWorkers(settings: Settings & { workload: string; clients: number }): Loop {
   const call = callOf(settings.workload, settings);
-  const connections = Array.from(
-    { length: Math.ceil(settings.clients / CLIENTS_PER_CONNECTION) },
-    () => new RawClient(settings.endpoint),
-  );
+  const connections = connectionsTo(settings.endpoint, settings.clients);
   const latenciesUs: number[] = [];
   let [isMeasuring, isStopped, errors] = [false, false, 0];
   let firstError: string | undefined;
@@ -110,10 +118,7 @@ export function runWorkers(settings: Settings & { workload: string; clients: num
 
 /** Watch streams of one key; the first worker process also writes it, as fast as its own watchers follow. */
 export async function runWatchers(settings: Settings & { watchers: number }): Promise<Loop> {
-  const connections = Array.from(
-    { length: Math.ceil(settings.watchers / CLIENTS_PER_CONNECTION) },
-    () => new RawClient(settings.endpoint),
-  );
+  const connections = connectionsTo(settings.endpoint, settings.watchers);
   const latenciesUs: number[] = [];
   let [isMeasuring, isStopped, errors, delivered] = [false, false, 0, 0];
   let firstError: string | undefined;
@@ -140,7 +145,8 @@ export async function runWatchers(settings: Settings & { watchers: number }): Pr
       return stream;
     }),
   );
-  const writer = new RawClient(settings.endpoint);
+  const [first = ""] = settings.endpoint.split(",");
+  const writer = new RawClient(first);
   const write = async (): Promise<void> => {
     for (let puts = 0; !isStopped; ) {
       if (puts * settings.watchers - delivered >= AHEAD_MAX * settings.watchers) {

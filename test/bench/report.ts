@@ -73,12 +73,16 @@ export interface Setting {
   readonly versions: string;
   readonly date: string;
   readonly method: string;
+  readonly members: number;
+  /** Of several members, the ones that clients talk to. */
+  readonly to: "all" | "leader";
 }
 
-/** The text of docs/BENCHMARKS.md. */
+/** The text of docs/BENCHMARKS.md, or of docs/BENCHMARKS-CLUSTER.md. */
 export function document(rows: readonly Row[], yardstick: Yardstick | undefined, setting: Setting): string {
+  const { members, to } = setting;
   return [
-    "# Benchmarks",
+    members === 1 ? "# Benchmarks" : `# Benchmarks of ${members} members`,
     "",
     "Written by `npm run bench -- --write`; do not edit. Compare the columns of one run with each other: absolute",
     "figures belong to the machine, which also runs the load generator.",
@@ -88,7 +92,8 @@ export function document(rows: readonly Row[], yardstick: Yardstick | undefined,
     `- machine: ${setting.machine}`,
     `- versions: ${setting.versions}`,
     `- method: ${setting.method}`,
-    "- CPU is user and system time of the server process per call (per event, for watch).",
+    ...(members === 1 ? [] : [membersLine(members, to)]),
+    `- CPU is user and system time of the server ${members === 1 ? "process" : "processes together"} per call (per event, for watch).`,
     "",
     ...table(rows),
     "",
@@ -96,4 +101,12 @@ export function document(rows: readonly Row[], yardstick: Yardstick | undefined,
       ? []
       : ["## Against the bare transport", "", ...yardstickLines(yardstick), ""]),
   ].join("\n");
+}
+
+function membersLine(members: number, to: "all" | "leader"): string {
+  const whom =
+    to === "leader"
+      ? "all connections go to the leader"
+      : "connections (one for up to 20 clients, but one for each member) go to the leader and the others in turn, so one client talks to the leader";
+  return `- ${members} members on this machine, which reach each other directly; ${whom}`;
 }

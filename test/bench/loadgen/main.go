@@ -1,4 +1,4 @@
-// Command loadgen drives one server of the etcd v3 API with one workload and prints what it measured as a line of JSON.
+// Command loadgen drives one server, or the members of a cluster, of the etcd v3 API with one workload and prints what it measured as a line of JSON.
 //
 // It speaks through grpc-go's generated stubs, over several connections, without clientv3 in between. The lines "begin"
 // and "end" on stdout mark the measured period, so that the caller may read the server's CPU time at both.
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,7 +51,7 @@ type result struct {
 
 func main() {
 	var s settings
-	flag.StringVar(&s.endpoint, "endpoint", "127.0.0.1:2379", "host:port of the server")
+	flag.StringVar(&s.endpoint, "endpoint", "127.0.0.1:2379", "host:port of the server; several separated by commas")
 	flag.StringVar(&s.workload, "workload", "put", "put, txn, range, range-serializable, list, lease, watch or preload")
 	flag.IntVar(&s.clients, "clients", 100, "callers at once, each with one call in flight")
 	flag.IntVar(&s.watchers, "watchers", 100, "watch streams of the watch workload")
@@ -98,10 +99,13 @@ func report(r result, err error) error {
 
 func dial(s settings) ([]*grpc.ClientConn, error) {
 	callers := max(s.clients, s.watchers)
+	endpoints := strings.Split(s.endpoint, ",")
 	count := min(connectionsMax, (callers+clientsPerConnection-1)/clientsPerConnection)
+	// To the endpoints in turn; to each of them when there are callers enough.
+	count = max(count, min(callers, len(endpoints)))
 	connections := make([]*grpc.ClientConn, count)
 	for i := range connections {
-		connection, err := grpc.NewClient(s.endpoint, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		connection, err := grpc.NewClient(endpoints[i%len(endpoints)], grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
 		if err != nil {
 			return nil, err
