@@ -38,7 +38,7 @@ const shortFlags: readonly FlagSpec[] = [
     "port",
     "string",
     "",
-    "Port, or HOST:PORT, of the plain HTTP key API (curl). A bare port is bound to 127.0.0.1; off when not given.",
+    "Port, or HOST:PORT, of the plain HTTP API: PUT, GET and DELETE /KEY; POST /N with a peer URL adds member N, DELETE /N removes it. A bare port is bound to 127.0.0.1; off when not given.",
   ),
   served(
     "metastore",

@@ -19,7 +19,7 @@ import { OperationCounts } from "./operation-counts.ts";
 import { readRange } from "./range-read.ts";
 import { assertReadable, FIRST_REVISION, NEVER_COMPACTED } from "./revision.ts";
 import { assertRunnable, chooseTxn, runReadTxn, runTxn } from "./txn.ts";
-import type { CommitListener, KvReader, KvWriter, LeaseDirectory } from "./types.ts";
+import type { CommitListener, KvReader, KvWriter, LastChange, LeaseDirectory } from "./types.ts";
 import { assertPuttable, WriteTransaction } from "./write-transaction.ts";
 
 const RESTORE_PAGE_KEYS = 1_000;
@@ -106,6 +106,13 @@ export class Store implements KvReader, KvWriter {
 
   stats(): EngineStats {
     return this.#engine.stats();
+  }
+
+  lastChange(key: ByteString): LastChange | undefined {
+    const record = this.#engine.newest(key, this.currentRevision);
+    // Whether compaction has come to a removal yet differs between members; the answer must not.
+    if (record === undefined || (record.tombstone && record.main < this.compactRevision)) return undefined;
+    return { revision: record.main, isRemoval: record.tombstone };
   }
 
   range(request: RangeRequest): RangeResponse {

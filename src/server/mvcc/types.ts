@@ -23,6 +23,12 @@ export interface LeaseDirectory {
 /** Called once per write transaction that changed something, after its records are visible. */
 export type CommitListener = (revision: number, records: readonly VersionedRecord[]) => void;
 
+export interface LastChange {
+  readonly revision: number;
+  /** Whether it removed the key. */
+  readonly isRemoval: boolean;
+}
+
 /** Reads: what the services and the watch hub use. All throw RequestError; none changes anything. */
 export interface KvReader {
   /** 1 on an empty store. */
@@ -33,6 +39,8 @@ export interface KvReader {
   range(request: RangeRequest): RangeResponse;
   /** A transaction of ranges only (isReadOnlyTxn). */
   readTxn(request: TxnRequest): TxnResponse;
+  /** What changed `key` last; undefined when it never was a key, or was removed before the compact revision. */
+  lastChange(key: ByteString): LastChange | undefined;
   /** HashKV by etcd's algorithm (semantics-kv-mvcc 9.1); revision 0 = current. In bites, yielding between them. */
   hashKv(revision: number): Promise<{ hash: number; compactRevision: number; hashRevision: number }>;
   stats(): EngineStats;

@@ -89,7 +89,9 @@ export function createHttpApp(options: HttpAppOptions): RequestListener {
       sendBody(res, "application/json", gatewayMissing);
     });
   }
-  if (surface === "keys" && options.keys !== undefined) app.use(createPlainKeyRouter(options.keys));
+  if (surface === "keys" && options.keys !== undefined) {
+    app.use(createPlainKeyRouter({ ...options.keys, corsOrigins: options.corsOrigins }));
+  }
   app.use((_req, res) => notFound(res));
   app.use(errorAnswer(log));
 

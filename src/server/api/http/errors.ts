@@ -52,6 +52,15 @@ const statusByCode: Record<GrpcCode, number> = {
   [grpcCode.unauthenticated]: 401,
 };
 
+/** Where HTTP has a better word than the code's. */
+const statusByError: Partial<Record<RequestError["code"], number>> = {
+  requestTooLarge: 413,
+  memberExists: 409,
+  peerUrlExists: 409,
+  learnerTooMany: 409,
+  memberNotEnoughStarted: 409,
+};
+
 const codeNames = new Map<GrpcCode, string>(
   Object.entries(grpcCode).map(([name, code]) => [code, name.replace(/[A-Z]/g, "_$&").toUpperCase()]),
 );
@@ -67,6 +76,14 @@ const hints: Partial<Record<RequestError["code"], string>> = {
   noLeader: "the cluster has no leader now; try again in a moment, or read with ?serializable=true",
   leaderChanged: "a write may or may not have been applied: read the key before you try again",
   stopped: "the server is shutting down; use another member or try again after its restart",
+  memberNotFound: "GET /members on a peer URL, or metastore member list, shows the members",
+  peerUrlExists: "another member has that peer URL: metastore member list",
+  memberUrlsInvalid: "write http://HOST:PORT, without a path",
+  learnerTooMany: "promote or remove a learner first",
+  memberNotEnoughStarted:
+    "start the members that metastore member list shows as unstarted, or remove those first",
+  unhealthy: "all members must have been connected for 5 seconds; try again then",
+  learner: "a learner serves no such request: ask another member",
   corrupt: "the data of a member is damaged: see GET /readyz?verbose and the server's log",
 };
 
@@ -87,7 +104,7 @@ export function toHttpError(error: unknown, log: Log): HttpError {
         headers: { "Retry-After": "1" },
       });
     }
-    const status = error.code === "requestTooLarge" ? 413 : statusByCode[error.grpc];
+    const status = statusByError[error.code] ?? statusByCode[error.grpc];
     return new HttpError({
       status,
       code: codeNames.get(error.grpc) ?? "UNKNOWN",

@@ -2,11 +2,17 @@ import {
   type DeleteRangeRequest,
   type DeleteRangeResponse,
   decodeDeleteRangeResponse,
+  decodeMemberAddResponse,
   decodePutResponse,
   decodeTxnResponse,
   encodeDeleteRangeRequest,
+  encodeMemberAddRequest,
+  encodeMemberIdRequest,
   encodePutRequest,
   encodeTxnRequest,
+  type Member,
+  type MemberAddRequest,
+  type MemberAddResponse,
   type PutRequest,
   type PutResponse,
   type RangeRequest,
@@ -15,8 +21,9 @@ import {
   type TxnResponse,
 } from "../../../codec/index.ts";
 import { assert } from "../../../lib/assert.ts";
+import type { ByteString } from "../../../lib/bytes.ts";
 import { RequestError } from "../../../lib/errors.ts";
-import { assertValidRange } from "../../mvcc/index.ts";
+import { assertValidRange, type LastChange } from "../../mvcc/index.ts";
 import type { ServerNode } from "../../node/index.ts";
 import type { CallContext, MethodTable } from "../transport.ts";
 
@@ -26,6 +33,12 @@ export interface KeyOperations {
   put(request: PutRequest): Promise<PutResponse>;
   deleteRange(request: DeleteRangeRequest): Promise<DeleteRangeResponse>;
   txn(request: TxnRequest): Promise<TxnResponse>;
+  /** KvReader.lastChange, linearizable. */
+  lastChange(key: ByteString): Promise<LastChange | undefined>;
+  /** As this member knows them now. */
+  members(): Member[];
+  memberAdd(request: MemberAddRequest): Promise<MemberAddResponse>;
+  memberRemove(id: bigint): Promise<void>;
 }
 
 /** An HTTP request has no gRPC metadata, and a write that was proposed is not taken back when its client leaves. */
@@ -63,6 +76,19 @@ export function createKeyOperations(node: ServerNode, methods: MethodTable): Key
     },
     async txn(request) {
       return decodeTxnResponse(await call("/etcdserverpb.KV/Txn", encodeTxnRequest(request)));
+    },
+    async lastChange(key) {
+      if (node.isLearner) throw new RequestError("learner");
+      await node.readBarrier();
+      return node.kv.lastChange(key);
+    },
+    members: () => node.members(),
+    async memberAdd(request) {
+      const answer = await call("/etcdserverpb.Cluster/MemberAdd", encodeMemberAddRequest(request));
+      return decodeMemberAddResponse(answer);
+    },
+    async memberRemove(id) {
+      await call("/etcdserverpb.Cluster/MemberRemove", encodeMemberIdRequest({ id }));
     },
   };
 }

@@ -3,7 +3,7 @@ import { badRequest } from "./errors.ts";
 import { decodePercent } from "./request-target.ts";
 
 const optionsHelp =
-  "GET takes prefix, keysOnly, limit, after, revision and serializable; PUT and DELETE take none. " +
+  "GET takes prefix, keysOnly, limit, after, revision and serializable; PUT and DELETE take none, POST takes learner. " +
   'A "?" or "&" that belongs to a key is written %3F or %26';
 
 /** Refuses options that are not in `known`: a misspelt one must not be ignored. */

@@ -22,6 +22,7 @@ import {
   keyOption,
   refuseUnknownOptions,
 } from "./key-options.ts";
+import { addsMember, removesMember } from "./member-requests.ts";
 import { conditionsOf, entityTag, isUnchanged, preconditionFailed } from "./preconditions.ts";
 import { keyOfPath, parseOptions, parseRequestTarget } from "./request-target.ts";
 import { valueBytesMax } from "./value-limit.ts";
@@ -35,13 +36,18 @@ const smallestKey = "\0" as ByteString;
 const allowedMethods = "GET, HEAD, PUT, DELETE";
 
 const usage =
-  "PUT /KEY stores the request's body, GET /KEY answers it, DELETE /KEY removes it, GET /PREFIX?prefix lists keys. " +
+  "POST /N with a peer URL adds member N. PUT /KEY stores the request's body, GET /KEY answers it, DELETE /KEY removes it, GET /PREFIX?prefix lists keys. " +
   "The first slash is not part of the key; any byte can be written %XX";
 
 export interface PlainKeyOptions {
   readonly operations: KeyOperations;
   /** Largest command (--max-request-bytes); values fit in it together with their key (value-limit.ts). */
   readonly requestBytesMax: number;
+}
+
+/** Web pages that may change members: those that --cors names. */
+export interface PageOrigins {
+  readonly corsOrigins: readonly string[];
 }
 
 /**
@@ -53,9 +59,11 @@ export interface PlainKeyOptions {
  *   DELETE /my-key                        204, or 404 when there was none
  *
  * If-Match and If-None-Match make PUT and DELETE conditional (412). Reads are linearizable unless
- * ?serializable=true. The same under /v1/keys/, where no key is hidden by an endpoint such as /health.
+ * ?serializable=true. The same under /v1/keys/, where no key is hidden by an endpoint such as /health, nor by a member
+ * (member-requests.ts).
  */
-export function createPlainKeyRouter({ operations, requestBytesMax }: PlainKeyOptions): Router {
+export function createPlainKeyRouter(options: PlainKeyOptions & PageOrigins): Router {
+  const { operations, requestBytesMax, corsOrigins } = options;
   const router = express.Router({ caseSensitive: true, strict: true });
   router.use(async (req, res) => {
     switch (req.method) {
@@ -65,13 +73,21 @@ export function createPlainKeyRouter({ operations, requestBytesMax }: PlainKeyOp
       case "PUT":
         return write(operations, requestBytesMax, req, res);
       case "DELETE":
+        if (await removesMember(operations, req, res)) return;
         return remove(operations, req, res);
+      case "POST":
+        if (await addsMember(operations, corsOrigins, req, res)) return;
+        return methodNotAllowed(res);
       default:
-        res.setHeader("Allow", allowedMethods);
-        return sendPlainError(res, 405, `Method Not Allowed\n${usage}`);
+        return methodNotAllowed(res);
     }
   });
   return router;
+}
+
+function methodNotAllowed(res: Response): void {
+  res.setHeader("Allow", allowedMethods);
+  sendPlainError(res, 405, `Method Not Allowed\n${usage}`);
 }
 
 async function read(operations: KeyOperations, req: Request, res: Response): Promise<void> {

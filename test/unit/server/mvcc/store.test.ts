@@ -92,6 +92,21 @@ describe("Store", () => {
     ]);
   });
 
+  it("knows what changed a key last, its removal until that is compacted", () => {
+    const { store } = createStore();
+    assert.equal(store.lastChange(bytes("a")), undefined);
+    store.put(putOf("a"));
+    assert.deepEqual(store.lastChange(bytes("a")), { revision: 2, isRemoval: false });
+    store.deleteRange(deleteOf("a"));
+    store.put(putOf("b"));
+    assert.deepEqual(store.lastChange(bytes("a")), { revision: 3, isRemoval: true });
+    store.compact(3);
+    assert.deepEqual(store.lastChange(bytes("a")), { revision: 3, isRemoval: true });
+    store.compact(4);
+    assert.equal(store.lastChange(bytes("a")), undefined);
+    assert.deepEqual(store.lastChange(bytes("b")), { revision: 4, isRemoval: false });
+  });
+
   it("deleting the last key and compacting it away does not move the revision back after a restore", async () => {
     const original = createStore();
     original.store.put(putOf("a"));
