@@ -7,6 +7,7 @@ import {
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
+import { HostLookup } from "./host-lookup.ts";
 import type { PeerLimits } from "./limits.ts";
 import type { PeerTls } from "./types.ts";
 
@@ -26,6 +27,7 @@ const TEXT_PATTERN = /[^\x20-\x7e]+/g;
 /** Begins HTTP requests to other members, over TLS where their URL says so. Sets no timers: callers do. */
 export class Dialer {
   readonly #tls: PeerTls | undefined;
+  readonly #hosts = new HostLookup();
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
 
@@ -35,7 +37,7 @@ export class Dialer {
       keepAlive: true,
       timeout: limits.callIdleMs,
       maxSockets: limits.callConnectionsMax,
-      maxFreeSockets: 2,
+      maxFreeSockets: limits.callConnectionsMax,
     };
     this.#http = new HttpAgent(options);
     this.#https = new HttpsAgent(options);
@@ -50,6 +52,7 @@ export class Dialer {
       method: options.method,
       path: options.path,
       headers: options.headers,
+      lookup: this.#hosts.lookup,
     };
     if (!target.isTls) {
       return httpRequest({ ...common, agent: options.isShared === true ? this.#http : false });

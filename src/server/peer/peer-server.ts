@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { CHANNEL_HEADER, hexId, paths, STREAM_PROTOCOL } from "./headers.ts";
+import { HostLookup } from "./host-lookup.ts";
 import { type Answer, jsonAnswer, send, sendRaw, textAnswer } from "./http-answers.ts";
 import type { PeerLimits } from "./limits.ts";
 import { encodeMembers } from "./members-json.ts";
@@ -84,11 +85,12 @@ export class PeerServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #listenAt(address: PeerListenAddress): Promise<number> {
+  async #listenAt(address: PeerListenAddress): Promise<number> {
+    const host = await new HostLookup().bindAddress(address.host);
     const server = this.#create(address);
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ port: address.port, host: address.host }, () => {
+      server.listen({ port: address.port, host }, () => {
         server.off("error", reject);
         server.on("error", (error) => this.#options.log.error("a peer listener failed", { error }));
         this.#servers.push(server);
