@@ -3,8 +3,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-// The commands of src/ stand in for those of dist/, and a manifest from the last build must not shadow them.
-const source = readFileSync(`${root}/package.json`, "utf8").replaceAll('"./dist/', '"./src/');
+const packageJson = fileURLToPath(new URL("../package.json", import.meta.url));
+// With src/ as its root oclif finds no manifest of the last build, whose commands would be those of dist/.
+const root = fileURLToPath(new URL("../src", import.meta.url));
+const source = readFileSync(packageJson, "utf8").replaceAll('"./dist/', '"./');
 const { main } = await import("../src/cli/main.ts");
-process.exit(await main(process.argv.slice(2), { root, pjson: JSON.parse(source), ignoreManifest: true }));
+process.exit(await main(process.argv.slice(2), { root, pjson: JSON.parse(source) }));
