@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AssertionError } from "../../lib/assert.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { RequestError } from "../../lib/errors.ts";
+import { DecodeError, RequestError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { PeerHandler } from "../node/index.ts";
 import { isCallMethod, readBody } from "./caller.ts";
@@ -56,6 +56,8 @@ export class CallDoor {
     } catch (error) {
       if (error instanceof AssertionError) throw error;
       if (error instanceof RequestError) refuse(errorAnswer(error));
+      // Not read means not done: the caller may take it so.
+      else if (error instanceof DecodeError) refuse(textAnswer(400, error.message));
       else {
         this.#log.error("answering a call of a peer failed", { peer: hexId(peer), method, error });
         refuse(textAnswer(500, "the call failed"));

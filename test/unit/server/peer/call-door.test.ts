@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { RequestError } from "../../../../src/lib/errors.ts";
+import { DecodeError, RequestError } from "../../../../src/lib/errors.ts";
 import { introduce, memberHeaders, PeerWorld, rawConnection, rawRequest, until } from "./peer-world.ts";
 
 async function codeOf(call: Promise<Uint8Array>): Promise<string> {
@@ -69,6 +69,15 @@ describe("The door for calls", () => {
       "tooManyRequests",
     ]);
     assert.equal(await codeOf(a.network.call(2n, "x", Buffer.alloc(0), 2_000)), "none");
+  });
+
+  it("says 400 when the member cannot read the body, and the caller knows that nothing was done", async () => {
+    const [a, b] = await world.cluster(2);
+    b!.handler.onCall = async () => {
+      throw new DecodeError("no such field");
+    };
+    assert.equal(await codeOf(a!.network.call(2n, "x", Buffer.alloc(0), 2_000)), "timeoutConnectionLost");
+    assert.equal(b!.log.count("answering a call of a peer failed"), 0);
   });
 
   it("says nothing of a bug but that there was one, and logs it", async () => {
