@@ -18,14 +18,13 @@ function open(
   options: {
     readonly state?: StateMachine;
     readonly identity?: typeof fresh;
-    readonly clusterState?: "new" | "existing";
+    readonly identify?: () => Promise<typeof fresh>;
   } = {},
 ): Promise<MemberStorage> {
   return openMemberStorage({
     fs,
     path: "/data",
-    fresh: options.identity ?? fresh,
-    clusterState: options.clusterState ?? "new",
+    identify: options.identify ?? (async () => options.identity ?? fresh),
     state: options.state ?? createState(),
     clock: new SimClock(),
     log: silentLog,
@@ -159,11 +158,12 @@ describe("The storage of a member", () => {
     await (await open(fs)).close();
   });
 
-  it("makes nothing for a member that is to join a cluster, and opens what such a member has", async () => {
+  it("makes nothing for a member that cannot be named, and asks nobody who one is that has data", async () => {
     const fs = new SimFs({ seed: 1 });
-    await assert.rejects(open(fs, { clusterState: "existing" }), saying(/holds no data of a member/));
+    const identify = () => Promise.reject(new Error("nobody knows this member"));
+    await assert.rejects(open(fs, { identify }), /nobody knows/);
     assert.equal(await fs.stat("/data"), undefined);
     await (await open(fs)).close();
-    await (await open(fs, { clusterState: "existing" })).close();
+    await (await open(fs, { identify })).close();
   });
 });

@@ -9,10 +9,13 @@ import {
   emptyConfState,
   emptyHardState,
   entryType,
+  LOCAL_APPEND,
   MemoryLog,
+  type Message,
   messageType,
   RawNode,
   type ReadState,
+  type SnapshotMetadata,
 } from "../../../../src/server/raft/index.ts";
 import { SimClock } from "../../../sim/clock.ts";
 
@@ -63,6 +66,8 @@ function setUp(options: { raw?: RawNode; nowStepMs?: number } = {}) {
   const applied: Entry[] = [];
   const reads: ReadState[] = [];
   const failures: Error[] = [];
+  const sent: Message[] = [];
+  const installs = { start: (_metadata: SnapshotMetadata): Promise<void> => Promise.resolve() };
   const counts = { turns: 0, leaderChanges: 0 };
   const world = { applyFails: undefined as unknown };
   const consensus = new Consensus({
@@ -85,7 +90,12 @@ function setUp(options: { raw?: RawNode; nowStepMs?: number } = {}) {
       beforeTurn: () => {
         counts.turns++;
       },
+      send: (messages) => sent.push(...messages),
+      sendSnapshot: (message) => sent.push(message),
+      install: (metadata) => installs.start(metadata),
     },
+    memberId: ID,
+    entriesKept: () => 0,
     onFailure: (error) => failures.push(error),
   });
   const texts = (): string[] =>
@@ -122,6 +132,8 @@ function setUp(options: { raw?: RawNode; nowStepMs?: number } = {}) {
     applied,
     reads,
     failures,
+    sent,
+    installs,
     counts,
     world,
     consensus,
@@ -132,19 +144,40 @@ function setUp(options: { raw?: RawNode; nowStepMs?: number } = {}) {
   };
 }
 
-/** A core that always has this message to hand out. */
-function stubbornCore(type: number): { core: RawNode; readonly asked: { count: number } } {
+/** A core that always has something to hand out, if nothing to do. */
+function stubbornCore(): { core: RawNode; readonly asked: { count: number } } {
   const asked = { count: 0 };
   const core = {
     hasReady: () => true,
     ready: () => {
       asked.count++;
-      return { softState: undefined, readStates: [], messages: type < 0 ? [] : [{ type }] };
+      return { softState: undefined, readStates: [], messages: [] };
     },
     tick: () => {},
   } as unknown as RawNode;
   return { core, asked };
 }
+
+/** A core that hands out `batches`, one per Ready, and notes what is stepped. */
+function scriptedCore(batches: readonly (readonly Partial<Message>[])[]) {
+  const waiting = [...batches];
+  const stepped: Partial<Message>[] = [];
+  const core = {
+    hasReady: () => waiting.length > 0,
+    ready: () => ({ softState: undefined, readStates: [], messages: waiting.shift() }),
+    step: (message: Message) => stepped.push(message),
+    tick: () => {},
+  } as unknown as RawNode;
+  return { core, stepped };
+}
+
+const appendFor = (fields: Partial<Message>): Partial<Message> => ({
+  type: messageType.storageAppend,
+  to: LOCAL_APPEND,
+  entries: [],
+  responses: [],
+  ...fields,
+});
 
 describe("Consensus", () => {
   it("does one turn, with one write, for all that came in during one pass of the event loop", () => {
@@ -201,10 +234,10 @@ describe("Consensus", () => {
   it("hands confirmed reads on", () => {
     const world = setUp();
     world.lead();
-    world.raw.readIndex(5);
+    world.raw.readIndex(Buffer.from([5]));
     world.consensus.wake();
     world.settle();
-    assert.deepEqual(world.reads, [{ index: world.raw.committed, context: 5 }]);
+    assert.deepEqual(world.reads, [{ index: world.raw.committed, context: Buffer.from([5]) }]);
   });
 
   it("takes a write that is durable at once without a turn inside a turn", () => {
@@ -218,7 +251,7 @@ describe("Consensus", () => {
   });
 
   it("lets waiting I/O in after 8 ms and goes on in the next turn", () => {
-    const { core, asked } = stubbornCore(-1);
+    const { core, asked } = stubbornCore();
     const world = setUp({ raw: core, nowStepMs: 3 });
     world.consensus.turn();
     assert.equal(asked.count, 3);
@@ -282,10 +315,53 @@ describe("Consensus", () => {
     assert.equal(world.failures[0]?.message, "no error object");
   });
 
-  it("ends at a message for a peer, since there is none", () => {
-    const world = setUp({ raw: stubbornCore(messageType.appResp).core });
+  it("sends to others at once, and answers them only when the write that they wait for is durable", () => {
+    const toPeer = { type: messageType.app, to: 8n };
+    const answer = { type: messageType.appResp, to: 9n } as Message;
+    const toSelf = { type: messageType.appResp, to: ID } as Message;
+    const entries = [{ term: 1, index: 1, type: entryType.normal, data: Buffer.from("a") }];
+    const { core, stepped } = scriptedCore([[appendFor({ entries, responses: [answer, toSelf] }), toPeer]]);
+    const world = setUp({ raw: core });
     world.consensus.turn();
-    assert.match(world.failures[0]?.message ?? "", /has nowhere to go/);
+    assert.deepEqual(world.sent, [toPeer]);
+    assert.deepEqual(stepped, []);
+    world.log.sync();
+    assert.deepEqual(world.sent, [toPeer, answer]);
+    assert.deepEqual(stepped, [toSelf]);
+  });
+
+  it("installs a snapshot before all that follows it is written, and starts the log behind it", async () => {
+    const metadata = { index: 7, term: 2, confState: emptyConfState };
+    const taken = { type: messageType.appResp, to: 9n } as Message;
+    const hardState = { term: 2, vote: 0n, commit: 7 };
+    const entries = [{ term: 2, index: 8, type: entryType.normal, data: Buffer.from("a") }];
+    const { core } = scriptedCore([
+      [appendFor({ snapshot: { metadata, data: new Uint8Array(0) }, hardState, responses: [taken] })],
+      [appendFor({ entries })],
+    ]);
+    const world = setUp({ raw: core });
+    let install = (): void => {};
+    world.installs.start = () => new Promise((resolve) => (install = resolve));
+    world.consensus.turn();
+    assert.deepEqual(world.log.batches, []);
+    install();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(world.stable.lastIndex(), 7);
+    assert.equal(world.stable.term(7), 2);
+    assert.deepEqual(world.sent, []);
+    assert.deepEqual(world.log.batches[0], { hardState, entries: [] });
+    world.log.sync();
+    assert.deepEqual(world.sent, [taken]);
+  });
+
+  it("ends when a snapshot cannot be installed", async () => {
+    const metadata = { index: 7, term: 2, confState: emptyConfState };
+    const snapshot = { metadata, data: new Uint8Array(0) };
+    const world = setUp({ raw: scriptedCore([[appendFor({ snapshot })]]).core });
+    world.installs.start = () => Promise.reject(new Error("the file is damaged"));
+    world.consensus.turn();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(world.failures[0]?.message, "the file is damaged");
   });
 
   it("answers nothing after it was stopped, even when a write under way ends", () => {

@@ -13,24 +13,29 @@ function setUp() {
   const state = createState();
   const lessor: Lessor = state.lessor;
   const proposed: Command[] = [];
-  const world = { refusal: undefined as Error | undefined };
+  const world = { refusal: undefined as Error | undefined, lost: undefined as Error | undefined };
+  const propose = (async (command: Command) => {
+    proposed.push(command);
+    if (world.refusal !== undefined) throw world.refusal;
+    lessor.observe(clock.nowMs());
+    const answer = state.apply(command);
+    if (command.kind === "leaseRevoke") keeper.applied(command.request.id);
+    return answer;
+  }) as never;
   const keeper: LeaseKeeper = new LeaseKeeper({
     lessor,
     clock,
     log: silentLog,
-    propose: (async (command: Command) => {
-      proposed.push(command);
-      if (world.refusal !== undefined) throw world.refusal;
-      lessor.observe(clock.nowMs());
-      const answer = state.apply(command);
-      if (command.kind === "leaseRevoke") keeper.applied(command.request.id);
-      return answer;
-    }) as never,
+    propose,
+    proposeAsLeader: propose,
+    confirmLeadership: async () => {
+      if (world.lost !== undefined) throw world.lost;
+    },
     memberId: 0x1234n,
     minTtlSeconds: 2,
     timeoutMs: 7_000,
   });
-  keeper.promote();
+  keeper.promote(1);
   const pass = async (durationMs: number): Promise<void> => {
     for (let passed = 0; passed < durationMs; passed += 100) {
       clock.advance(100);
@@ -142,14 +147,38 @@ describe("LeaseKeeper", () => {
     assert.equal(lessor.has(1n), false);
   });
 
-  it("counts no time and refuses grants and renewals on a member that does not lead", async () => {
+  it("counts no time and refuses renewals on a member that does not lead; what it grants floats", async () => {
     const { keeper, lessor, pass } = setUp();
     await keeper.grant(1n, 2);
     keeper.demote();
     await pass(10_000);
     assert.equal(lessor.has(1n), true);
-    await assert.rejects(keeper.grant(2n, 10), /not a primary lessor/);
+    assert.equal((await keeper.grant(2n, 10)).id, 2n);
+    const granted = [...lessor.snapshot().leases].find(({ id }) => id === 2n);
+    assert.deepEqual(granted, { id: 2n, ttlSeconds: 10, deadlineMs: undefined });
     await assert.rejects(keeper.renew(1n), /not a primary lessor/);
+  });
+
+  it("answers a renewal only when a quorum confirms that it still leads", async () => {
+    const { keeper, settle, world } = setUp();
+    await keeper.grant(1n, 10);
+    await settle(keeper.renew(1n));
+    world.lost = new RequestError("leaderChanged");
+    await assert.rejects(settle(keeper.renew(1n)), /leader changed/);
+    await assert.rejects(settle(keeper.renew(7n)), /leader changed/);
+    world.lost = undefined;
+    assert.equal(await settle(keeper.renew(1n)), 10);
+  });
+
+  it("begins to count anew in a new term, and only then", async () => {
+    const { keeper, clock, settle, lessor } = setUp();
+    await keeper.grant(1n, 10);
+    await settle(keeper.renew(1n));
+    clock.advance(3_000);
+    keeper.promote(1);
+    assert.equal(lessor.timeToLive(1n, clock.nowMs(), false)?.ttlSeconds, 7);
+    keeper.promote(2);
+    assert.equal(lessor.timeToLive(1n, clock.nowMs(), false)?.ttlSeconds, 10);
   });
 
   it("revokes no more than leaseRevokesPerScanMax leases in a scan, and all in the end", async () => {

@@ -366,6 +366,7 @@ describe("A member that must not go on", () => {
     await world.start({
       snapshots: {
         write: () => Promise.reject(new Error("no space for the snapshot")),
+        open: () => Promise.reject(new Error("nobody sends one")),
         removeBefore: async () => {},
       },
     });

@@ -34,12 +34,47 @@ describe("Proposals", () => {
     clock.advance(5000);
     const late = proposals.wait(proposals.nextSequence(), 1);
     clock.advance(2000);
-    proposals.expire();
+    proposals.expire(() => "timeout");
     await assert.rejects(early, /request timed out/);
     assert.equal(proposals.pending, 1);
     clock.advance(5000);
-    proposals.expire();
+    proposals.expire(() => "timeout");
     await assert.rejects(late, /request timed out/);
+  });
+
+  it("says why nobody answered, by when the command came in", async () => {
+    const clock = new SimClock();
+    const proposals = new Proposals(clock, limits);
+    clock.advance(300);
+    const waiting = proposals.wait(proposals.nextSequence(), 1);
+    clock.advance(7000);
+    proposals.expire((sinceMs) => (sinceMs === 300 ? "timeoutLeaderFailed" : "timeout"));
+    await assert.rejects(waiting, /possibly due to previous leader failure/);
+  });
+
+  it("keeps commands that found no leader, in their order, and drops those that have expired", async () => {
+    const clock = new SimClock();
+    const proposals = new Proposals(clock, limits);
+    const expired = proposals.wait(1, 1);
+    proposals.keep(1, Buffer.from("1"));
+    clock.advance(6_999);
+    for (const sequence of [2, 3]) {
+      void proposals.wait(sequence, 1);
+      proposals.keep(sequence, Buffer.from(String(sequence)));
+    }
+    clock.advance(1);
+    proposals.expire(() => "timeout");
+    await assert.rejects(expired, /request timed out/);
+    const offered: string[] = [];
+    proposals.offer((data) => {
+      offered.push(String(data));
+      return offered.length < 2;
+    });
+    assert.deepEqual(offered, ["2", "3"]);
+    assert.equal(proposals.hasLeaderless, true);
+    proposals.offer((data) => offered.push(String(data)) > 0);
+    assert.deepEqual(offered, ["2", "3", "3"]);
+    assert.equal(proposals.hasLeaderless, false);
   });
 
   it("rejects all that wait when the member stops", async () => {

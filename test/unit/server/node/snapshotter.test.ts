@@ -32,9 +32,10 @@ function setUp(options: { writeFails?: boolean } = {}) {
     store: {
       async write({ index }, chunks) {
         if (options.writeFails) throw new StorageFailure("disk full", "free space");
-        events.push(`write ${index} ${[...chunks].length}`);
+        events.push(`write ${index} ${[...(chunks as Iterable<Uint8Array>)].length}`);
         return 40_000;
       },
+      open: () => Promise.reject(new Error("nobody sends one")),
       async removeBefore(index) {
         events.push(`remove before ${index}`);
       },
@@ -109,6 +110,23 @@ describe("Snapshotter", () => {
     await settle();
     assert.equal(failures[0]?.message, "disk full");
     assert.deepEqual(events, ["close"]);
+  });
+
+  it("takes none while it is paused, and counts from the end of the pause on", async () => {
+    const { snapshotter, events, settle } = setUp();
+    let end = (): void => {};
+    const pause = snapshotter.pauseFor(() => new Promise((resolve) => (end = resolve)));
+    snapshotter.applied(entries(10, 5_000));
+    await settle();
+    assert.deepEqual(events, []);
+    end();
+    await pause;
+    snapshotter.applied(entries(9, 5_000));
+    await settle();
+    assert.deepEqual(events, []);
+    snapshotter.applied(entries(1, 5_000));
+    await settle();
+    assert.equal(events[0], "write 42 2");
   });
 
   it("takes none after it was stopped", async () => {
