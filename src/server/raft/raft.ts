@@ -128,9 +128,6 @@ export class Raft {
       return true;
     }
     switch (message.type) {
-      case messageType.hup:
-        this.campaign();
-        return true;
       case messageType.storageAppendResp:
         if (message.index !== 0) state.log.unstable.stableTo(message.logTerm, message.index);
         this.#snapshotInstalled(message.snapshot);

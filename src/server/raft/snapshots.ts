@@ -1,9 +1,8 @@
 import { describeConfState, hex } from "./description.ts";
 import { restoreMembership } from "./membership.ts";
 import { switchMembership } from "./reconfiguration.ts";
-import { becomeFollower } from "./roles.ts";
 import type { RaftState } from "./state.ts";
-import { type Message, messageType, NONE, role, type Snapshot } from "./types.ts";
+import { type Message, messageType, type Snapshot } from "./types.ts";
 
 /** Snapshots that reach a follower (raft-core-spec 10.6 and 10.7). */
 
@@ -20,16 +19,11 @@ export function handleSnapshot(raft: RaftState, message: Message): void {
   raft.send({ type: messageType.appResp, to: from, index: isRestored ? log.lastIndex() : log.committed });
 }
 
-/** Puts the snapshot in place of the log. False: it is not needed, or not for this member. */
+/** Puts the snapshot in place of a follower's log. False: it is not needed, or not for this member. */
 function restore(raft: RaftState, snapshot: Snapshot): boolean {
   const { log, logger } = raft;
   const { index, term, confState } = snapshot.metadata;
   if (index <= log.committed) return false;
-  if (raft.role !== role.follower) {
-    logger.warn(() => `${hex(raft.id)} attempted to restore snapshot as leader; should never happen`);
-    becomeFollower(raft, raft.term + 1, NONE);
-    return false;
-  }
   const { voters, learners, votersOutgoing } = confState;
   if (![...voters, ...learners, ...votersOutgoing].includes(raft.id)) {
     logger.warn(
