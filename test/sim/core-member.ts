@@ -58,6 +58,8 @@ export interface CoreEvents {
   /** A proposal of this member was applied by it. */
   acknowledged(id: bigint, data: string, index: number): void;
   read(id: bigint, context: string, index: number): void;
+  /** The configuration holds the member no more. */
+  removed(id: bigint): void;
 }
 
 export function emptyDisk(): CoreDisk {
@@ -84,6 +86,7 @@ export class CoreMember implements PeerHandler {
   #writing: readonly Message[] = [];
   #applies: Message[] = [];
   #isApplying = false;
+  #wasMember = false;
   #applied: { index: number; term: number; hash: number; confState: ConfState };
 
   constructor(options: {
@@ -207,8 +210,10 @@ export class CoreMember implements PeerHandler {
     return Promise.reject(new Error("nobody asks here"));
   }
 
-  /** It may hear of its removal before it applies it; the world takes it away. */
-  removed(): void {}
+  /** It was removed: the world takes it away. */
+  removed(): void {
+    this.#events.removed(this.id);
+  }
 
   pump(): void {
     while (this.raw.hasReady()) {
@@ -226,7 +231,7 @@ export class CoreMember implements PeerHandler {
       if (this.isLeader) this.#invariants.leads(this.id, this.raw.term);
       this.#invariants.commits(this.id, this.raw.committed, () => {
         const { voters, votersOutgoing } = this.raw.confState;
-        return { incoming: voters, outgoing: votersOutgoing };
+        return [{ incoming: voters, outgoing: votersOutgoing }];
       });
     }
   }
@@ -345,6 +350,10 @@ export class CoreMember implements PeerHandler {
       if (this.#proposed.delete(text)) this.#events.acknowledged(this.id, text, entry.index);
     } else {
       confState = this.raw.applyConfChange(confChangeOf(entry));
+      const { voters, learners, votersOutgoing, learnersNext } = confState;
+      const ids = [...voters, ...learners, ...votersOutgoing, ...learnersNext];
+      if (this.#wasMember && !ids.includes(this.id)) this.#events.removed(this.id);
+      this.#wasMember = ids.includes(this.id);
     }
     this.#applied = { index: entry.index, term: entry.term, hash, confState };
     this.#invariants.applies(this.id, entry.index, hash);

@@ -5,8 +5,9 @@ import { FaultCounts } from "./fault-counts.ts";
 import { SimNetwork } from "./network.ts";
 import { drawPartition } from "./partitions.ts";
 import { SimProcess } from "./process.ts";
-import { InvariantBroken, RaftInvariants } from "./raft-invariants.ts";
+import { RaftInvariants } from "./raft-invariants.ts";
 import { Random, TraceHash } from "./random.ts";
+import { InvariantBroken } from "./tripwire.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 export interface CoreRun {
@@ -126,9 +127,18 @@ class CoreWorld {
       events: {
         acknowledged: (_, data, index) => this.#acknowledged.set(data, index),
         read: (_, context, index) => this.#readAnswered(context, index),
+        removed: () => this.#retire(member),
       },
     });
     this.#members.set(id, member);
+  }
+
+  /** A removed member stops, after others had time to learn of the change from it. */
+  #retire(member: CoreMember): void {
+    this.#time.after(1_000, "retire", () => {
+      member.process.kill();
+      if (this.#members.get(member.id) === member) this.#members.delete(member.id);
+    });
   }
 
   #readAnswered(context: string, index: number): void {
@@ -287,7 +297,7 @@ class CoreWorld {
         continue;
       }
       const conf = leader.confState;
-      const peers = [...conf.voters, ...conf.learners].map((id) => this.#members.get(id)!);
+      const peers = [...conf.voters, ...conf.learners].flatMap((id) => this.#members.get(id) ?? []);
       const behind = peers.filter((member) => member.appliedIndex < this.#acknowledged.get(text!)!);
       if (behind.length > 0) {
         reason = `members ${behind.map((member) => member.id)} stay behind`;

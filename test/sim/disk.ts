@@ -24,6 +24,8 @@ export interface SimFsOptions {
   readonly crashAt?: number;
   /** The operation that fails. */
   readonly failAt?: { readonly operation: number; readonly code: string };
+  /** How long an operation takes; without it each is done within the turn. */
+  readonly delay?: (operation: string) => Promise<void>;
 }
 
 /** An error as the system reports it. */
@@ -69,6 +71,7 @@ export class SimFs implements Fs {
   readonly #locks = new Set<string>();
   readonly #crash = createDeferred<void>();
   #isCrashed = false;
+  #failNext: string | undefined;
 
   constructor(options: SimFsOptions, root = directoryNode()) {
     this.#options = options;
@@ -88,6 +91,11 @@ export class SimFs implements Fs {
   crash(): void {
     this.#isCrashed = true;
     this.#crash.resolve();
+  }
+
+  /** The next operation that changes something fails with `code`. */
+  failNext(code: string): void {
+    this.#failNext = code;
   }
 
   /** The disk after a crash (now, unless there was one), as the next process finds it. */
@@ -209,9 +217,12 @@ export class SimFs implements Fs {
   ): Promise<void> {
     if (this.#isCrashed) return new Promise(() => undefined);
     this.operations++;
-    if (this.#options.failAt?.operation === this.operations) {
+    const { failAt, delay } = this.#options;
+    const code = failAt?.operation === this.operations ? failAt.code : this.#failNext;
+    if (code !== undefined) {
+      this.#failNext = undefined;
       spoil?.(this.#prng);
-      return Promise.reject(new SimFsError(this.#options.failAt.code, operation, path));
+      return Promise.reject(new SimFsError(code, operation, path));
     }
     try {
       effect();
@@ -219,7 +230,8 @@ export class SimFs implements Fs {
       return Promise.reject(error);
     }
     if (this.#options.crashAt !== this.operations) {
-      return Promise.resolve().then(() => (this.#isCrashed ? new Promise<void>(() => undefined) : undefined));
+      const done = delay?.(operation) ?? Promise.resolve();
+      return done.then(() => (this.#isCrashed ? new Promise<void>(() => undefined) : undefined));
     }
     this.crash();
     return new Promise(() => undefined);

@@ -23,9 +23,8 @@ export interface Endpoint {
   readonly id: bigint;
   readonly process: SimProcess;
   readonly handler: PeerHandler;
-  readonly peers: ReadonlySet<bigint>;
-  /** Members that were reachable once and are not any more: removed ones. */
-  readonly formerPeers: ReadonlySet<bigint>;
+  /** Members that this one knows to be removed: it tells them so in place of hearing them. */
+  readonly isRemoved: (id: bigint) => boolean;
 }
 
 export interface Link {

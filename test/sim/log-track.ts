@@ -1,4 +1,4 @@
-import type { Entry } from "../../src/server/raft/index.ts";
+import { type Entry, entryType } from "../../src/server/raft/index.ts";
 import { hashText } from "./random.ts";
 
 /** Entries before `index` and that one, as one number: equal hashes, equal logs up to there. */
@@ -15,6 +15,7 @@ export class LogTrack {
   #baseTerm = 0;
   readonly #terms: number[] = [];
   readonly #hashes: number[] = [];
+  readonly #commands: boolean[] = [];
 
   get lastIndex(): number {
     return this.#baseIndex + this.#hashes.length;
@@ -35,6 +36,11 @@ export class LogTrack {
     return this.#terms[index - this.#baseIndex - 1];
   }
 
+  /** Whether the entry holds a command: neither empty nor a membership change. */
+  isCommandAt(index: number): boolean | undefined {
+    return this.#commands[index - this.#baseIndex - 1];
+  }
+
   /** Starts over behind a snapshot. */
   reset(index: number, term: number, hash: number): void {
     this.#baseIndex = index;
@@ -42,6 +48,7 @@ export class LogTrack {
     this.#baseHash = hash;
     this.#terms.length = 0;
     this.#hashes.length = 0;
+    this.#commands.length = 0;
   }
 
   /** Adds entries in place of what was at their indexes and behind. False: they leave a gap. */
@@ -55,6 +62,8 @@ export class LogTrack {
       this.#hashes.length = at;
       this.#terms.push(entry.term);
       this.#hashes.push(prefixHash(before, entry));
+      this.#commands.length = at;
+      this.#commands.push(entry.type === entryType.normal && entry.data.length > 0);
     }
     return true;
   }

@@ -1,6 +1,6 @@
 import { RequestError } from "../../src/lib/errors.ts";
 import type { Peer, PeerHandler, PeerNetwork } from "../../src/server/node/peers.ts";
-import type { Message } from "../../src/server/raft/index.ts";
+import { type Message, messageType } from "../../src/server/raft/index.ts";
 import type { StateSnapshot } from "../../src/server/state/index.ts";
 import {
   type Endpoint,
@@ -41,8 +41,8 @@ export class SimNetwork {
   }
 
   /** The way from one run of a member to the others. */
-  connect(id: bigint, process: SimProcess): PeerNetwork {
-    return new SimPeerNetwork(this, id, process);
+  connect(id: bigint, process: SimProcess, isRemoved: (id: bigint) => boolean = () => false): PeerNetwork {
+    return new SimPeerNetwork(this, id, process, isRemoved);
   }
 
   /** Blocks exactly these directed links; all others deliver. */
@@ -128,7 +128,8 @@ export class SimNetwork {
     }
     for (const message of kept) {
       this.#deliver(from, to, [message]);
-      if (!this.#random.chance(duplicateRate)) continue;
+      // A forwarded proposal is the one message that does something each time it comes: connections do not double it.
+      if (message.type === messageType.prop || !this.#random.chance(duplicateRate)) continue;
       this.counts.add("messages doubled");
       this.#deliver(from, to, [message]);
     }
@@ -158,7 +159,7 @@ export class SimNetwork {
 
   /** A member that was removed is told so in place of being heard. */
   #refuses(target: Endpoint, from: Endpoint): boolean {
-    if (!target.formerPeers.has(from.id)) return false;
+    if (!target.isRemoved(from.id)) return false;
     this.#time.after(this.settings.latencyMs, `removed ${from.id}`, () =>
       from.process.run(() => {
         if (this.endpoint(from.id)?.process === from.process) from.handler.removed();
@@ -225,32 +226,22 @@ class SimPeerNetwork implements PeerNetwork {
   readonly #process: SimProcess;
   #endpoint: Endpoint | undefined;
   #peers = new Set<bigint>();
-  readonly #formerPeers = new Set<bigint>();
+  readonly #isRemoved: (id: bigint) => boolean;
 
-  constructor(network: SimNetwork, id: bigint, process: SimProcess) {
+  constructor(network: SimNetwork, id: bigint, process: SimProcess, isRemoved: (id: bigint) => boolean) {
+    this.#isRemoved = isRemoved;
     this.#network = network;
     this.#id = id;
     this.#process = process;
   }
 
   start(handler: PeerHandler): void {
-    const network = this;
-    this.#endpoint = {
-      id: this.#id,
-      process: this.#process,
-      handler,
-      get peers() {
-        return network.#peers;
-      },
-      formerPeers: this.#formerPeers,
-    };
+    this.#endpoint = { id: this.#id, process: this.#process, handler, isRemoved: this.#isRemoved };
     this.#network.register(this.#endpoint);
   }
 
   setPeers(peers: readonly Peer[]): void {
-    const now = new Set(peers.map((peer) => peer.id));
-    for (const id of this.#peers) if (!now.has(id)) this.#formerPeers.add(id);
-    this.#peers = now;
+    this.#peers = new Set(peers.map((peer) => peer.id));
   }
 
   send(messages: readonly Message[]): void {

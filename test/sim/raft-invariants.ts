@@ -6,17 +6,7 @@ import {
   type SnapshotMetadata,
 } from "../../src/server/raft/index.ts";
 import { LogTrack } from "./log-track.ts";
-
-/** Something that must never be, with all there is to say of it. */
-export class InvariantBroken extends Error {
-  override readonly name = "InvariantBroken";
-  readonly invariant: string;
-
-  constructor(invariant: string, detail: string) {
-    super(`${invariant}: ${detail}`);
-    this.invariant = invariant;
-  }
-}
+import { Tripwire } from "./tripwire.ts";
 
 /** The voters whose majority decides; `outgoing` is empty outside of a joint configuration. */
 export interface Voters {
@@ -51,10 +41,12 @@ export class RaftInvariants {
   readonly #committed: (Golden | undefined)[] = [];
   readonly #answers = new Map<number, number>();
   readonly #bootstrapEntries: number;
+  readonly #tripwire: Tripwire;
   #committedMax = 0;
 
   /** The first entries of a new cluster are the same on all members, and committed before anybody writes them. */
-  constructor(bootstrapEntries: number) {
+  constructor(bootstrapEntries: number, tripwire = new Tripwire()) {
+    this.#tripwire = tripwire;
     this.#bootstrapEntries = bootstrapEntries;
   }
 
@@ -238,8 +230,11 @@ export class RaftInvariants {
     }
   }
 
-  /** The commit index of a member, after each event; `voters` as it knows them. */
-  commits(id: bigint, commit: number, voters: () => Voters): void {
+  /**
+   * The commit index of a member, after each event. `voters`: as it knows them, or knew them before the event; a
+   * majority of one of these must have what it is the first to commit.
+   */
+  commits(id: bigint, commit: number, voters: () => readonly Voters[]): void {
     const view = this.#view(id);
     if (commit < view.commit)
       this.#fail("the commit index grows", `member ${id}: ${view.commit} to ${commit}`);
@@ -261,19 +256,23 @@ export class RaftInvariants {
   }
 
   /** Nobody knew it before: now a majority must have it on disk. */
-  #commitFirst(id: bigint, index: number, golden: Golden, voters: () => Voters): void {
+  #commitFirst(id: bigint, index: number, golden: Golden, voters: () => readonly Voters[]): void {
     this.#committed[index] = golden;
     this.#committedMax = Math.max(this.#committedMax, index);
     if (index <= this.#bootstrapEntries) return;
-    const { incoming, outgoing } = voters();
-    for (const half of [incoming, outgoing]) {
-      const holders = half.filter((voter) => this.#isDurableAt(voter, index, golden.hash));
-      if (half.length === 0 || 2 * holders.length > half.length) continue;
-      this.#fail(
-        "committed is durable on a majority",
-        `member ${id} commits entry ${index}, which of ${half} only ${holders} have`,
-      );
-    }
+    const known = voters();
+    const isDurable = known.some(({ incoming, outgoing }) =>
+      [incoming, outgoing].every((half) => {
+        const holders = half.filter((voter) => this.#isDurableAt(voter, index, golden.hash));
+        return half.length === 0 || 2 * holders.length > half.length;
+      }),
+    );
+    if (isDurable) return;
+    const halves = known.map(({ incoming, outgoing }) => `(${incoming})(${outgoing})`);
+    this.#fail(
+      "committed is durable on a majority",
+      `member ${id} commits entry ${index}, voters are ${halves}`,
+    );
   }
 
   #isDurableAt(id: bigint, index: number, hash: number): boolean {
@@ -299,8 +298,9 @@ export class RaftInvariants {
       this.#fail("equal answers", `entry ${index} had another answer on member ${id}`);
   }
 
-  lastLogIndex(id: bigint): number {
-    return this.#view(id).written.lastIndex;
+  /** Whether what was written to the member's log at `index` is a command; undefined when nothing was. */
+  isCommandAt(id: bigint, index: number): boolean | undefined {
+    return this.#view(id).written.isCommandAt(index);
   }
 
   #install(id: bigint, track: LogTrack, { index, term }: SnapshotMetadata): void {
@@ -339,6 +339,6 @@ export class RaftInvariants {
   }
 
   #fail(invariant: string, detail: string): never {
-    throw new InvariantBroken(invariant, detail);
+    this.#tripwire.fail(invariant, detail);
   }
 }

@@ -20,10 +20,12 @@ export class VirtualTime {
   #sequence = 0;
   readonly #heap: Scheduled[] = [];
   readonly #trace: TraceHash;
+  readonly #onTrace: ((line: string) => void) | undefined;
   eventsRun = 0;
 
-  constructor(trace: TraceHash) {
+  constructor(trace: TraceHash, onTrace?: (line: string) => void) {
     this.#trace = trace;
+    this.#onTrace = onTrace;
   }
 
   get nowMs(): number {
@@ -54,7 +56,9 @@ export class VirtualTime {
       if (run === undefined) continue;
       event.run = undefined;
       this.#nowMs = event.atMs;
-      this.#trace.add(`${event.atMs} ${event.label}`);
+      const line = `${event.atMs} ${event.label}`;
+      this.#trace.add(line);
+      this.#onTrace?.(line);
       this.eventsRun++;
       run();
       return true;

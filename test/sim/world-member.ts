@@ -1,0 +1,297 @@
+import { RequestError } from "../../src/lib/errors.ts";
+import type { Log } from "../../src/lib/log.ts";
+import { Lessor } from "../../src/server/lease/index.ts";
+import { type MemberStorage, openMemberStorage } from "../../src/server/member-storage.ts";
+import { Store, WatchHub, watchCatchUpLimits } from "../../src/server/mvcc/index.ts";
+import { MemberNode, type Peer } from "../../src/server/node/index.ts";
+import { type ConfChange, confChangeType, type SnapshotMetadata } from "../../src/server/raft/index.ts";
+import { type Command, encodePeerUrls, StateMachine } from "../../src/server/state/index.ts";
+import { MemoryEngine } from "../../src/server/storage/index.ts";
+import type { SimFs } from "./disk.ts";
+import type { GoldenHistory } from "./golden-history.ts";
+import type { SimNetwork } from "./network.ts";
+import type { SimProcess } from "./process.ts";
+import type { RaftInvariants } from "./raft-invariants.ts";
+import { hashText, type Random } from "./random.ts";
+import type { ClientSide, MemberLog, Seams } from "./seams.ts";
+import type { WorldSettings } from "./world-settings.ts";
+
+export const CLUSTER_ID = 0xc1n;
+
+export interface WorldMemberOptions {
+  readonly id: bigint;
+  readonly process: SimProcess;
+  readonly fs: SimFs;
+  readonly random: Random;
+  readonly log: Log;
+  readonly network: SimNetwork;
+  readonly settings: WorldSettings;
+  readonly seams: Seams;
+  readonly invariants: RaftInvariants;
+  readonly golden: GoldenHistory;
+  /** The first members of a new cluster; undefined for one that joins. */
+  readonly founders: readonly bigint[] | undefined;
+  readonly peers: readonly Peer[];
+  readonly nowMs: () => number;
+  readonly onFatal: (error: Error) => void;
+}
+
+export function peerUrlOf(id: bigint): string {
+  return `http://m${id}:2380`;
+}
+
+/** One run of a production member, from its disk on, with everything it does under observation. */
+export class WorldMember {
+  readonly id: bigint;
+  readonly process: SimProcess;
+  readonly fs: SimFs;
+  readonly #options: WorldMemberOptions;
+  #running:
+    | {
+        readonly node: MemberNode;
+        readonly client: ClientSide;
+        readonly state: StateMachine;
+        readonly storage: MemberStorage;
+      }
+    | undefined;
+  #observed: ObservedState | undefined;
+  #isServing = false;
+  /** Calls of clients that wait here; told when the process is gone. */
+  readonly waiting = new Set<() => void>();
+
+  constructor(options: WorldMemberOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.process = options.process;
+    this.fs = options.fs;
+  }
+
+  /** Undefined until its disk is read. */
+  get node(): MemberNode | undefined {
+    return this.#running?.node;
+  }
+
+  get state(): StateMachine | undefined {
+    return this.#running?.state;
+  }
+
+  /** What clients may call: undefined until it has caught up, and when it is down. */
+  get client(): ClientSide | undefined {
+    return this.#isServing && !this.process.isKilled ? this.#running?.client : undefined;
+  }
+
+  /** Brings everything up; resolves when it serves, which takes a quorum. */
+  async start(): Promise<void> {
+    const { id, process, fs, random, log, settings, seams, invariants, golden } = this.#options;
+    const { clock } = process;
+    const lessor = seams.lessor?.(new Lessor()) ?? new Lessor();
+    const engine = new MemoryEngine();
+    const yieldTurn = (): Promise<void> => new Promise((resolve) => clock.defer(resolve));
+    const store = new Store({ engine, leases: lessor, yieldTurn });
+    const state = new ObservedState(store, lessor, id, invariants);
+    this.#observed = state;
+    seams.state?.(state);
+    let node: MemberNode | undefined;
+    const storage = await openMemberStorage({
+      fs: seams.fs?.(fs) ?? fs,
+      path: "/data",
+      identify: async () => ({ clusterId: CLUSTER_ID, memberId: id }),
+      state,
+      clock,
+      log,
+      segmentBytes: settings.segmentBytes,
+      onSync: () => {},
+      onFailure: (failure) => (node === undefined ? this.#options.onFatal(failure) : node.fail(failure)),
+    });
+    const { opened, snapshots } = storage;
+    const found = { hardState: opened.hardState, entries: opened.entries, snapshot: opened.snapshotMark };
+    const recovered = seams.recovered?.(found) ?? found;
+    invariants.started(id, recovered);
+    state.startAt(recovered.snapshot?.index ?? 0);
+    const watchHub = new WatchHub({
+      source: {
+        get currentRevision() {
+          return store.currentRevision;
+        },
+        get compactRevision() {
+          return store.compactRevision;
+        },
+        records: (from, to) => engine.records(from, to),
+        at: (key, revision) => engine.at(key, revision),
+      },
+      clock,
+      prng: random,
+      progressIntervalMs: settings.watchProgressMs,
+      catchUp: { ...watchCatchUpLimits, ...settings.watchCatchUp },
+    });
+    const notify = seams.notify?.(watchHub.notify, () => store.compactRevision) ?? watchHub.notify;
+    store.onCommit((revision, records) => {
+      golden.committed(id, revision, records, this.#options.nowMs());
+      notify(revision, records);
+    });
+    const observedLog = new ObservedLog(opened.wal, id, invariants);
+    const log2 = seams.log?.(observedLog) ?? observedLog;
+    const plainNetwork = this.#options.network.connect(id, process, (peer) => node?.isRemoved(peer) ?? false);
+    node = new MemberNode({
+      memberId: id,
+      clusterId: CLUSTER_ID,
+      name: `m${id}`,
+      bootstrap: this.#options.founders?.map(founderOf),
+      network: seams.network?.(plainNetwork, id) ?? plainNetwork,
+      initialPeers: this.#options.peers,
+      newMemberId: ([url]) => BigInt(/m(\d+):/.exec(url ?? "")?.[1] ?? 0),
+      reconfiguration: { isStrict: settings.isStrictReconfiguration, learnersMax: settings.learnersMax },
+      isPreVote: settings.isPreVote,
+      isElectionTickAdvanced: settings.isElectionTickAdvanced,
+      catchUpEntries: settings.catchUpEntries,
+      clock,
+      log,
+      prng: random,
+      state,
+      watchHub,
+      onRestored: () => {
+        invariants.installed(id, observedLog.lastMark!);
+        state.startAt(observedLog.lastMark!.index);
+        watchHub.storeReplaced();
+      },
+      wal: log2,
+      snapshots,
+      recovered,
+      heartbeatMs: settings.heartbeatMs,
+      electionMs: settings.electionMs,
+      requestSizeBytesMax: 1_572_864,
+      quotaBytes: Number.MAX_SAFE_INTEGER,
+      snapshotEntriesMin: settings.snapshotEntriesMin,
+      snapshotLogBytesMin: settings.snapshotLogBytesMin,
+      slowApplyMs: 1_000,
+      onFatal: this.#options.onFatal,
+    });
+    this.#running = { node, client: seams.client?.(node) ?? node, state, storage };
+    await node.start();
+    this.#isServing = true;
+    await node.publish([`http://m${id}:2379`]);
+  }
+
+  /** To be called after every event of the world. */
+  observe(): void {
+    const node = this.node;
+    if (node === undefined || this.process.isKilled) return;
+    const { invariants } = this.#options;
+    if (node.leaderId === this.id) invariants.leads(this.id, node.term);
+    invariants.commits(this.id, node.raftIndex, () => {
+      const voters = node.members().filter(({ isLearner }) => !isLearner);
+      return [{ incoming: voters.map((member) => member.id), outgoing: [] }, this.#votersBefore];
+    });
+    const applied = node.appliedIndex;
+    if (applied === this.#appliedSeen) return;
+    this.#appliedSeen = applied;
+    this.#observed?.reached(applied);
+    const voters = node.members().filter(({ isLearner }) => !isLearner);
+    this.#votersBefore = { incoming: voters.map((member) => member.id), outgoing: [] };
+  }
+
+  #appliedSeen = -1;
+  #votersBefore: { readonly incoming: readonly bigint[]; readonly outgoing: readonly bigint[] } = {
+    incoming: [],
+    outgoing: [],
+  };
+
+  /** As SIGTERM does: hands leadership over, answers what waits, closes its files. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#isServing = false;
+    if (running === undefined) return;
+    await running.node.resign(500);
+    await running.node.stop();
+    await running.storage.close();
+  }
+
+  kill(): void {
+    this.#isServing = false;
+    this.process.kill();
+    this.fs.crash();
+    for (const gone of [...this.waiting]) gone();
+    this.waiting.clear();
+  }
+}
+
+function founderOf(id: bigint): ConfChange {
+  return { type: confChangeType.addNode, nodeId: id, context: encodePeerUrls([peerUrlOf(id)]) };
+}
+
+/** Tells the invariants what is written and what is durable. */
+class ObservedLog implements MemberLog {
+  readonly #inner: MemberLog;
+  readonly #id: bigint;
+  readonly #invariants: RaftInvariants;
+  lastMark: SnapshotMetadata | undefined;
+
+  constructor(inner: MemberLog, id: bigint, invariants: RaftInvariants) {
+    this.#inner = inner;
+    this.#id = id;
+    this.#invariants = invariants;
+  }
+
+  append(batch: Parameters<MemberLog["append"]>[0], done: () => void): void {
+    this.#invariants.writes(this.#id, batch);
+    this.#inner.append(batch, () => {
+      this.#invariants.durable(this.#id, batch);
+      done();
+    });
+  }
+
+  async appendSnapshotMark(metadata: SnapshotMetadata): Promise<void> {
+    this.#invariants.installs(this.#id, metadata);
+    await this.#inner.appendSnapshotMark(metadata);
+    this.lastMark = metadata;
+  }
+
+  release(index: number): void {
+    this.#inner.release(index);
+  }
+}
+
+/** Tells the invariants what applying each entry came to: a hash of answer, revision and lease time. */
+class ObservedState extends StateMachine {
+  readonly #id: bigint;
+  readonly #invariants: RaftInvariants;
+  #next = 1;
+
+  constructor(store: Store, lessor: Lessor, id: bigint, invariants: RaftInvariants) {
+    super(store, lessor);
+    this.#id = id;
+    this.#invariants = invariants;
+  }
+
+  startAt(index: number): void {
+    this.#next = index + 1;
+  }
+
+  /** The node says that it applied up to there; what was no command is not seen otherwise. */
+  reached(index: number): void {
+    while (this.#next <= index) this.#invariants.applies(this.#id, this.#next++, 0);
+  }
+
+  override apply(command: Command): unknown {
+    while (this.#invariants.isCommandAt(this.#id, this.#next) === false) {
+      this.#invariants.applies(this.#id, this.#next++, 0);
+    }
+    try {
+      const answer = super.apply(command);
+      this.#applied(answer);
+      return answer;
+    } catch (error) {
+      if (error instanceof RequestError) this.#applied(error.code);
+      throw error;
+    }
+  }
+
+  #applied(answer: unknown): void {
+    const text = JSON.stringify(answer, (_, value) =>
+      typeof value === "bigint" ? value.toString(16) : value,
+    );
+    const { store, lessor } = this;
+    const rest = `${store.currentRevision} ${store.compactRevision} ${lessor.leaseTimeMs} ${lessor.size}`;
+    this.#invariants.applies(this.#id, this.#next++, hashText(`${text} ${rest}`));
+  }
+}

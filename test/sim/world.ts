@@ -1,0 +1,506 @@
+import { type Log, silentLog } from "../../src/lib/log.ts";
+import type { Peer } from "../../src/server/node/index.ts";
+import {
+  checkLeases,
+  checkStoreHistory,
+  checkWatches,
+  countEvents,
+  describeViolations,
+  type LeaseHistory,
+  Replay,
+  type Violation,
+} from "../checkers/index.ts";
+import { ClientDoor } from "./client-door.ts";
+import { type CrashMode, SimFs } from "./disk.ts";
+import { FaultCounts } from "./fault-counts.ts";
+import { GoldenHistory } from "./golden-history.ts";
+import { CALL_TIMEOUT_MS, KvClient, perform, type Recorder } from "./kv-client.ts";
+import { LeaseClient } from "./lease-client.ts";
+import { digestOf } from "./member.ts";
+import { Nemesis } from "./nemesis.ts";
+import { SimNetwork } from "./network.ts";
+import { SimProcess } from "./process.ts";
+import { RaftInvariants } from "./raft-invariants.ts";
+import { Random, TraceHash } from "./random.ts";
+import type { Seams } from "./seams.ts";
+import { InvariantBroken, Tripwire } from "./tripwire.ts";
+import { VirtualTime } from "./virtual-time.ts";
+import { WatchClient } from "./watch-client.ts";
+import { peerUrlOf, WorldMember } from "./world-member.ts";
+import { drawWorldSettings, type WorldSettings } from "./world-settings.ts";
+
+export interface WorldRun {
+  readonly seed: number;
+  /** How long the faults go on, in virtual milliseconds; what comes after takes about half a minute more. */
+  readonly safetyMs: number;
+  readonly members?: number | undefined;
+  readonly seams?: Seams;
+  /** Told of every event and every line of the members' logs. */
+  readonly onTrace?: ((line: string) => void) | undefined;
+}
+
+export interface WorldOutcome {
+  readonly seed: number;
+  readonly traceHash: string;
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly counts: FaultCounts;
+}
+
+/** At peace a write succeeds within this, and some more later all members are equal. */
+const RECOVER_MS = 20_000;
+const CONVERGE_MS = 10_000;
+/** From the end of a lease until its key is gone: a scan, a revoke, and a new leader that gives it its time again. */
+const LEASE_BOUND_MS = 5_000;
+const LEASE_TTL_MS_MAX = 5_000;
+
+/** A member as the world keeps it over its runs. */
+interface Place {
+  readonly id: bigint;
+  fs: SimFs;
+  runs: number;
+  member: WorldMember | undefined;
+  isFounder: boolean;
+  isRemoved: boolean;
+  /** Its disk was told to fail: it may end for that. */
+  isDiskFailing: boolean;
+}
+
+/**
+ * A cluster of production members, its clients and its misfortunes, all in one process and one order of events: a
+ * pure function of the seed. First everything may go wrong, then nothing does, and the cluster must come to rest.
+ * Throws InvariantBroken.
+ */
+export async function runWorld(run: WorldRun): Promise<WorldOutcome> {
+  return await new World(run).run();
+}
+
+export class World {
+  readonly settings: WorldSettings;
+  readonly time: VirtualTime;
+  readonly counts = new FaultCounts();
+  readonly network: SimNetwork;
+  readonly door: ClientDoor;
+  readonly #run: WorldRun;
+  readonly #trace = new TraceHash();
+  readonly #tripwire = new Tripwire();
+  readonly #invariants: RaftInvariants;
+  readonly #golden = new GoldenHistory(this.#tripwire);
+  readonly #places = new Map<bigint, Place>();
+  readonly #recorder: Recorder = { operations: [], serializable: [] };
+  readonly #clients: KvClient[] = [];
+  readonly #watchers: WatchClient[] = [];
+  readonly #leaseholders: LeaseClient[] = [];
+  readonly #founders: readonly bigint[];
+  #isAtPeace = false;
+  #isOver = false;
+  #isClosing = false;
+  #peaceFromMs = 0;
+
+  constructor(run: WorldRun) {
+    this.#run = run;
+    const { seed } = run;
+    const random = new Random(seed, "settings");
+    this.settings = drawWorldSettings(random, run.members);
+    this.time = new VirtualTime(this.#trace, run.onTrace);
+    this.network = new SimNetwork(this.time, new Random(seed, "network"), this.settings.network, this.counts);
+    this.#founders = Array.from({ length: this.settings.members }, (_, i) => BigInt(i + 1));
+    this.#invariants = new RaftInvariants(this.#founders.length, this.#tripwire);
+    this.network.onSend = (from, message) => this.#invariants.sent(from, message);
+    this.door = new ClientDoor(this.time, new Random(seed, "door"), () => this.members());
+  }
+
+  get isAtPeace(): boolean {
+    return this.#isAtPeace;
+  }
+
+  /** Those whose process exists. */
+  members(): WorldMember[] {
+    return [...this.#places.values()].flatMap(({ member }) =>
+      member === undefined || member.process.isKilled ? [] : [member],
+    );
+  }
+
+  /** All that were ever started, removed ones aside. */
+  ids(): bigint[] {
+    return [...this.#places.values()].filter(({ isRemoved }) => !isRemoved).map(({ id }) => id);
+  }
+
+  async run(): Promise<WorldOutcome> {
+    const { seed, safetyMs } = this.#run;
+    for (const id of this.#founders) this.addPlace(id, true);
+    this.#startClients();
+    const nemesis = new Nemesis(this, new Random(seed, "nemesis"));
+    nemesis.start();
+    this.#hashNowAndThen();
+    await this.runUntil(safetyMs);
+    await this.#comeToRest();
+    await this.#check();
+    this.counts.add("operations checked", this.#recorder.operations.length);
+    this.counts.add("serializable reads checked", this.#recorder.serializable.length);
+    this.counts.add("revisions", this.#golden.lastRevision - 1);
+    this.counts.add("entries committed", this.#invariants.committedMax);
+    this.counts.add("leaders", this.#invariants.leadersSeen);
+    this.counts.add("hashes compared", this.#golden.hashesCompared);
+    return {
+      seed,
+      traceHash: this.#trace.hex,
+      virtualMs: this.time.nowMs,
+      events: this.time.eventsRun,
+      counts: this.counts,
+    };
+  }
+
+  async runUntil(untilMs: number, isDone: () => boolean = () => false): Promise<void> {
+    while (!isDone() && this.time.step(untilMs)) {
+      // Everything that the event has set going in promises runs to its end.
+      await turn();
+      for (const { member } of this.#places.values()) member?.observe();
+      if (this.#tripwire.broken !== undefined) throw this.#tripwire.broken;
+    }
+  }
+
+  // ---- What the nemesis does to members.
+
+  addPlace(id: bigint, isFounder: boolean, peers: readonly Peer[] = []): void {
+    const fs = this.#createDisk(id, 0, (options) => new SimFs(options));
+    const place: Place = {
+      ...{ id, fs, runs: 0, member: undefined, isFounder },
+      ...{ isRemoved: false, isDiskFailing: false },
+    };
+    this.#places.set(id, place);
+    this.#start(place, peers);
+  }
+
+  /** The process ends at once; the disk is as `mode` says when it starts again. */
+  crash(member: WorldMember, mode: CrashMode, downMs: number): void {
+    const place = this.#places.get(member.id)!;
+    if (place.member !== member || member.process.isKilled) return;
+    member.kill();
+    this.#rebootLater(place, member, mode, downMs);
+  }
+
+  /** As an operator restarts it. */
+  restart(member: WorldMember, downMs: number): void {
+    const place = this.#places.get(member.id)!;
+    member.process.run(() => {
+      member.stop().then(
+        () => this.crash(member, "clean", downMs),
+        (error: Error) => this.#died(place, member, error),
+      );
+    });
+  }
+
+  failDisk(member: WorldMember, code: string): void {
+    this.#places.get(member.id)!.isDiskFailing = true;
+    member.fs.failNext(code);
+  }
+
+  slowDisk(member: WorldMember, factor: number): void {
+    this.#slowness.set(member.fs, factor);
+  }
+
+  readonly #slowness = new WeakMap<SimFs, number>();
+
+  #rebootLater(place: Place, member: WorldMember, mode: CrashMode, downMs: number): void {
+    this.time.after(downMs, `start m${place.id}`, () => {
+      if (place.member !== member || place.isRemoved) return;
+      place.fs = this.#createDisk(place.id, place.runs, (options) => member.fs.reboot(mode, options));
+      place.isDiskFailing = false;
+      this.#start(place, []);
+    });
+  }
+
+  #createDisk(
+    id: bigint,
+    run: number,
+    create: (options: ConstructorParameters<typeof SimFs>[0]) => SimFs,
+  ): SimFs {
+    const random = new Random(this.#run.seed, `disk ${id} ${run}`);
+    const { diskMs } = this.settings;
+    const fs: SimFs = create({
+      seed: random.below(0x4000_0000),
+      delay: () => {
+        const factor = this.#isAtPeace ? 0.1 : (this.#slowness.get(fs) ?? 1);
+        const process = this.#places.get(id)?.member?.process;
+        const delayMs = random.around(diskMs * factor);
+        return new Promise((resolve) => {
+          if (process === undefined) this.time.after(delayMs, "disk", resolve);
+          else process.post(delayMs, "disk", resolve);
+        });
+      },
+    });
+    return fs;
+  }
+
+  #start(place: Place, peers: readonly Peer[]): void {
+    const { seed, onTrace } = this.#run;
+    const { id } = place;
+    const random = new Random(seed, `member ${id} ${place.runs}`);
+    const { driftMax } = this.settings;
+    const rate = this.#isAtPeace ? 1 : 1 + driftMax * (2 * random.fraction() - 1);
+    const name = `m${id}.${place.runs++}`;
+    const process = new SimProcess(this.time, name, { offsetMs: random.below(1_000_000), rate });
+    const member: WorldMember = new WorldMember({
+      ...{ id, process, fs: place.fs, random, settings: this.settings },
+      ...{ network: this.network, invariants: this.#invariants, golden: this.#golden, peers },
+      log: onTrace === undefined ? silentLog : traceLog(onTrace, () => `${this.time.nowMs} ${name}`),
+      seams: this.#run.seams ?? {},
+      founders: place.isFounder ? this.#founders : undefined,
+      peers: place.isFounder ? this.#founders.filter((other) => other !== id).map(peerOf) : peers,
+      nowMs: () => this.time.nowMs,
+      onFatal: (error) => this.#died(place, member, error),
+    });
+    place.member = member;
+    member.start().then(
+      () => this.counts.add("members up"),
+      (error: Error) => this.#died(place, member, error),
+    );
+  }
+
+  /** A process that says that it must end. */
+  #died(place: Place, member: WorldMember, error: Error): void {
+    if (place.member !== member || member.process.isKilled || this.#isClosing) return;
+    if (error instanceof InvariantBroken) return;
+    if (error.name === "UsageError" && /permanently removed/.test(error.message)) {
+      this.counts.add("members gone after removal");
+      place.isRemoved = true;
+      member.kill();
+      return;
+    }
+    if (error.name === "RequestError" && (error as { code?: string }).code === "stopped") return;
+    if (error.name === "StorageFailure" && place.isDiskFailing) {
+      this.counts.add("members ended by their disk");
+      member.kill();
+      this.#rebootLater(place, member, "dropped", 1_000);
+      return;
+    }
+    this.#tripwire.broken ??= new InvariantBroken(
+      "members do not fail",
+      `member ${place.id}: ${error.stack ?? error.message}`,
+    );
+  }
+
+  // ---- Clients.
+
+  #startClients(): void {
+    const { seed } = this.#run;
+    const { clients, watchers, leaseholders, keys, thinkMs } = this.settings;
+    const common = {
+      ...{ door: this.door, time: this.time, recorder: this.#recorder },
+      isOver: () => this.#isOver,
+    };
+    for (let id = 1; id <= clients; id++) {
+      this.#clients.push(
+        new KvClient({ ...common, id, random: new Random(seed, `kv ${id}`), keys, thinkMs }),
+      );
+    }
+    for (let id = 1; id <= watchers; id++) {
+      const random = new Random(seed, `watch ${id}`);
+      const startRevision = random.pick([0, 1, 5, 100]);
+      const isOver = (): boolean => this.#isClosing;
+      this.#watchers.push(new WatchClient({ ...common, isOver, id, random, startRevision }));
+    }
+    for (let id = 1; id <= leaseholders; id++) {
+      this.#leaseholders.push(new LeaseClient({ ...common, id, random: new Random(seed, `lease ${id}`) }));
+    }
+    for (const client of [...this.#clients, ...this.#watchers, ...this.#leaseholders])
+      this.#attend(client.run());
+  }
+
+  #attend(work: Promise<void>): void {
+    work.catch((error: Error) => {
+      this.#tripwire.broken ??= new InvariantBroken("clients do not fail", error.stack ?? error.message);
+    });
+  }
+
+  /** Members at the same revision have the same content, at any time. */
+  #hashNowAndThen(): void {
+    this.time.after(2_000, "hash", () => {
+      if (this.#isClosing) return;
+      for (const member of this.members()) this.#attend(this.#hash(member));
+      this.#hashNowAndThen();
+    });
+  }
+
+  async #hash(member: WorldMember): Promise<void> {
+    const state = member.state;
+    if (state === undefined || member.client === undefined || member.process.isPaused) return;
+    const found = await state.store.hashKv(0);
+    if (!member.process.isKilled) this.#golden.hashed(member.id, found);
+  }
+
+  // ---- Peace.
+
+  async #comeToRest(): Promise<void> {
+    this.#isAtPeace = true;
+    this.network.setBlocked(() => false);
+    this.network.isDisturbed = false;
+    for (const place of this.#places.values()) {
+      const { member } = place;
+      if (member === undefined || place.isRemoved) continue;
+      member.process.setRate(1);
+      if (member.process.isPaused) member.process.resume();
+      // Those that are down start as was planned, but soon.
+      if (member.process.isKilled) this.#rebootLater(place, member, "dropped", 100);
+    }
+    await this.#untilWriteSucceeds();
+    this.#peaceFromMs = this.time.nowMs;
+    for (const watcher of this.#watchers) watcher.settle();
+    await this.runUntil(this.time.nowMs + LEASE_TTL_MS_MAX * 1.2 + LEASE_BOUND_MS + 1_000);
+    const looks = Promise.all(this.#leaseholders.map((client) => client.lookAtAll()));
+    this.#attend(looks.then(() => {}));
+    let isLooked = false;
+    void looks.then(() => {
+      isLooked = true;
+    });
+    await this.runUntil(this.time.nowMs + CALL_TIMEOUT_MS, () => isLooked);
+    this.#isOver = true;
+    await this.runUntil(this.time.nowMs + CALL_TIMEOUT_MS + 1_000, () => this.door.open === 0);
+    await this.#untilEqual();
+  }
+
+  async #untilWriteSucceeds(): Promise<void> {
+    const untilMs = this.time.nowMs + RECOVER_MS;
+    const random = new Random(this.#run.seed, "peace");
+    let isWritten = false;
+    const tryOnce = async (): Promise<void> => {
+      const member = this.door.pick(random);
+      if (member === undefined) return;
+      const request = { kind: "range" as const, key: "k0", rangeEnd: "", revision: 0 };
+      const put = { kind: "put" as const, key: "peace", value: "peace", lease: "" };
+      const write = { kind: "txn" as const, compares: [], success: [put], failure: [] };
+      const callMs = this.time.nowMs;
+      const wrote = await this.door.call(member, (node) => perform(node, write), CALL_TIMEOUT_MS);
+      const response = wrote.kind === "answered" ? wrote.value : undefined;
+      const returnMs = response === undefined ? Number.POSITIVE_INFINITY : this.time.nowMs;
+      this.#recorder.operations.push({ client: 0, callMs, returnMs, request: write, response });
+      const read = await this.door.call(member, (node) => perform(node, request), CALL_TIMEOUT_MS);
+      isWritten ||= response !== undefined && read.kind === "answered";
+    };
+    while (!isWritten) {
+      if (this.time.nowMs >= untilMs) {
+        this.#tripwire.fail(
+          "liveness at peace",
+          `no write succeeds within ${RECOVER_MS} ms\n${this.describe()}`,
+        );
+      }
+      this.#attend(tryOnce());
+      await this.runUntil(this.time.nowMs + 1_000, () => isWritten);
+    }
+  }
+
+  async #untilEqual(): Promise<void> {
+    const untilMs = this.time.nowMs + CONVERGE_MS;
+    let isEqual = false;
+    await this.runUntil(untilMs, () => {
+      const nodes = this.#finalMembers().map((member) => member.node);
+      isEqual = nodes.every(
+        (node) =>
+          node !== undefined &&
+          node.appliedIndex === nodes[0]!.appliedIndex &&
+          node.appliedIndex === node.raftIndex,
+      );
+      return isEqual && this.#finalMembers().every((member) => member.client !== undefined);
+    });
+    if (!isEqual) {
+      this.#tripwire.fail("all members get equal", `not within ${CONVERGE_MS} ms\n${this.describe()}`);
+    }
+    const members = this.#finalMembers();
+    const digests = await Promise.all(members.map((member) => this.#digest(member)));
+    const other = digests.findIndex((digest) => digest !== digests[0]);
+    if (other < 0) return;
+    const detail = `members ${members[0]!.id} and ${members[other]!.id}:\n${digests[0]}\n${digests[other]}`;
+    this.#tripwire.fail("equal members have equal states", detail);
+  }
+
+  async #digest(member: WorldMember): Promise<string> {
+    // Hashing takes turns of the member's own clock.
+    const work = digestOf(member.state!);
+    let digest: string | undefined;
+    this.#attend(
+      work.then((found) => {
+        digest = found;
+      }),
+    );
+    await turn();
+    await this.runUntil(this.time.nowMs + 1_000, () => digest !== undefined);
+    const members = member
+      .state!.membership.list()
+      .map(({ id, isLearner }) => `${id}${isLearner ? "l" : ""}`);
+    return `${digest} members ${members}`;
+  }
+
+  /** The members that the newest membership names. */
+  #finalMembers(): WorldMember[] {
+    const running = this.members().filter((member) => member.node !== undefined);
+    const newest = running.sort((left, right) => right.node!.appliedIndex - left.node!.appliedIndex)[0];
+    const ids = newest?.node?.members().map((member) => member.id) ?? [];
+    return ids.flatMap((id) => this.#places.get(id)?.member ?? []);
+  }
+
+  // ---- The verdict.
+
+  async #check(): Promise<void> {
+    // Watches get what is under way, then they must have everything.
+    await this.runUntil(this.time.nowMs + 2_000);
+    this.#isClosing = true;
+    const { lastRevision, log, deletedAtMs } = this.#golden;
+    for (const watcher of this.#watchers) watcher.finish(lastRevision);
+    const watches = this.#watchers.map((watcher) => watcher.history);
+    const leases: LeaseHistory[] = this.#leaseholders.flatMap((client) => client.histories(deletedAtMs));
+    const rateMax = 1 + 2 * this.settings.driftMax;
+    const verdict = checkStoreHistory({ ...this.#recorder, watches, log }, { rateMax });
+    const violations: Violation[] = [
+      ...verdict.violations,
+      ...checkWatches(watches, verdict.replay ?? new Replay(log)),
+      ...checkLeases(leases, {
+        driftMax: rateMax - 1,
+        quietFromMs: this.#peaceFromMs,
+        boundMs: LEASE_BOUND_MS,
+      }),
+    ];
+    this.counts.add("watch events checked", countEvents(watches));
+    this.counts.add("leases checked", leases.length);
+    this.counts.add("operations searched", verdict.operationsSearched);
+    if (violations.length > 0) {
+      throw new InvariantBroken(violations[0]!.promise, `\n${describeViolations(violations)}`);
+    }
+    if (verdict.kind !== "linearizable") throw new InvariantBroken("linearizability", "nobody can tell");
+  }
+
+  describe(): string {
+    return [...this.#places.values()]
+      .map(({ id, member, isRemoved }) => {
+        if (isRemoved || member === undefined) return `  member ${id}: removed`;
+        const { node, process } = member;
+        const state = process.isKilled ? "down" : process.isPaused ? "paused" : "up";
+        if (node === undefined) return `  member ${id}: ${state}, reading its disk`;
+        const members = node.members().map((other) => `${other.id}${other.isLearner ? "l" : ""}`);
+        return (
+          `  member ${id}: ${state}, leader ${node.leaderId} in term ${node.term}, committed ${node.raftIndex}, ` +
+          `applied ${node.appliedIndex}, members ${members}, ${member.client === undefined ? "not serving" : "serving"}`
+        );
+      })
+      .join("\n");
+  }
+}
+
+function peerOf(id: bigint): Peer {
+  return { id, peerUrls: [peerUrlOf(id)] };
+}
+
+/** Lets all promises that can go on go on. Nothing of the world runs in between. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function traceLog(onTrace: (line: string) => void, where: () => string): Log {
+  const line =
+    (level: string) =>
+    (message: string, fields: unknown = {}): void => {
+      const text = JSON.stringify(fields, (_, value) => (typeof value === "bigint" ? String(value) : value));
+      onTrace(`${where()} ${level}: ${message} ${text}`);
+    };
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+}
