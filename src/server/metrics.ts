@@ -4,8 +4,10 @@ import { type CounterFamily, MetricsRegistry } from "../lib/metrics.ts";
 import type { CheckKind, HealthObserver, MetricsPage } from "./api/http/index.ts";
 import type { TransportObserver } from "./api/index.ts";
 import { type MetricsSources, type ReportedVersions, registerNodeMetrics } from "./metrics-node.ts";
+import { registerPeerMetrics } from "./metrics-peer.ts";
 import { registerTimings, type TimingHooks } from "./metrics-timings.ts";
 import { type ObservedMethod, TransportMetrics } from "./metrics-transport.ts";
+import type { PeerObserver } from "./peer/index.ts";
 
 export interface ServerMetricsOptions {
   readonly clock: Clock;
@@ -20,7 +22,7 @@ export interface ServerMetricsOptions {
  * All metrics of one member. Made first, because the WAL and the transport report into it; `attach` follows when
  * the node runs. Names are etcd's where they mean the same here; metastore_* are ours. Not exposed, because there
  * is nothing behind them: go_*, etcd_server_go_version, etcd_grpc_proxy_*, etcd_debugging_store_* (the v2 store),
- * etcd_disk_backend_commit_* (bbolt), etcd_network_peer_* (no peers yet), etcd_debugging_auth_revision,
+ * etcd_disk_backend_commit_* (bbolt), etcd_debugging_auth_revision,
  * etcd_debugging_snap_save_marshalling_* and etcd_snap_fsync_* (snapshots are encoded and synced piece by piece).
  */
 export class ServerMetrics implements MetricsPage {
@@ -66,6 +68,11 @@ export class ServerMetrics implements MetricsPage {
       { name: "promhttp_metric_handler_requests_in_flight", help: "Scrapes being answered." },
       () => this.#scrapesInFlight,
     );
+  }
+
+  /** Adds what is counted on the way to the other members. Call once. */
+  observePeers(memberId: bigint): PeerObserver {
+    return registerPeerMetrics(this.#registry, memberId);
   }
 
   /** Adds what is pulled from the running node. Call once. */

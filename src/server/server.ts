@@ -4,10 +4,16 @@ import { StorageFailure, UsageError } from "../lib/errors.ts";
 import { errorCode, type Fs, NodeFs } from "../lib/fs.ts";
 import { createPrng } from "../lib/prng.ts";
 import { secretUint32 } from "../lib/secret.ts";
-import { CLUSTER_VERSION, ETCD_API_VERSION, PRODUCT_VERSION, rpcTable, STORAGE_VERSION } from "./api/index.ts";
+import {
+  CLUSTER_VERSION,
+  ETCD_API_VERSION,
+  PRODUCT_VERSION,
+  rpcTable,
+  STORAGE_VERSION,
+} from "./api/index.ts";
+import { type ClusterStart, decideClusterStart } from "./cluster-bootstrap.ts";
 import type { Config } from "./config.ts";
 import { clientUrlsOf } from "./config-topology.ts";
-import { type ClusterStart, decideClusterStart } from "./cluster-bootstrap.ts";
 import { runtimeMemberIdOf } from "./identity.ts";
 import { Lessor } from "./lease/index.ts";
 import { type Listeners, openListeners, type ServerAddresses } from "./listeners.ts";
@@ -15,9 +21,9 @@ import { type MemberStorage, openMemberStorage } from "./member-storage.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { Store, WatchHub, watchCatchUpLimits } from "./mvcc/index.ts";
 import { AutoCompactor, MemberNode } from "./node/index.ts";
+import { createPeerNetwork, fetchMembers, type PeerTls, type SocketPeerNetwork } from "./peer/index.ts";
 import { createServerLog, type ServerLog } from "./server-log.ts";
 import { StateMachine } from "./state/index.ts";
-import { createPeerNetwork, fetchMembers, type PeerTls, type SocketPeerNetwork } from "./peer/index.ts";
 import { MemoryEngine } from "./storage/index.ts";
 import { readPeerTlsFiles } from "./tls-files.ts";
 
@@ -36,7 +42,6 @@ export interface RunningServer {
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 /** Less log than this is replayed in a moment: no snapshot is worth it. */
 const SNAPSHOT_LOG_BYTES_MIN = 16 * 1024 * 1024;
-const silentPeerObserver = new Proxy({}, { get: () => () => {} }) as never;
 const STOP_GRACE_MS = 1_000;
 /** A leader that goes waits this long for another to lead. */
 const HAND_OVER_TIMEOUT_MS = 500;
@@ -140,7 +145,7 @@ async function start(
         isRemoved: (id) => node?.isRemoved(id) ?? false,
         isHealthy: (node?.leaderId ?? 0n) !== 0n,
       }),
-      observer: silentPeerObserver,
+      observer: metrics.observePeers(identity.memberId),
     });
     const watchHub = new WatchHub({
       source: {
