@@ -13,7 +13,7 @@ const floors = [
   ["api", "^src/server/api/"],
   ["server", "^src/server/[^/]+\\.ts$"],
 ];
-const users = "^src/(client|cli|tui|commands|index\\.ts)";
+const users = "^src/(client|cli|tui|playground|commands|index\\.ts)";
 
 const upward = floors.map(([name, path], floor) => ({
   name: `no-up-from-${name}`,
@@ -23,7 +23,7 @@ const upward = floors.map(([name, path], floor) => ({
   to: { path: [...floors.slice(floor + 1).map(([, above]) => above), users] },
 }));
 
-const doors = ["codec", "server/raft", "server/storage", "server/mvcc", "server/lease", "server/state", "server/node", "server/peer", "server/api", "client", "tui"].map(
+const doors = ["codec", "server/raft", "server/storage", "server/mvcc", "server/lease", "server/state", "server/node", "server/peer", "server/api", "client", "tui", "playground"].map(
   (folder) => ({
     name: `door-of-${folder.replace("/", "-")}`,
     comment: "a folder is imported only through its index.ts",
@@ -48,16 +48,16 @@ module.exports = {
     {
       name: "only-commands-see-server",
       severity: "error",
-      from: { path: "^src/(client|cli|tui)/" },
+      from: { path: "^src/(client|cli|tui|playground)/" },
       to: { path: "^src/server/" },
     },
     {
       name: "client-below-cli",
       severity: "error",
       from: { path: "^src/client/" },
-      to: { path: "^src/(cli|tui|commands)/" },
+      to: { path: "^src/(cli|tui|playground|commands)/" },
     },
-    { name: "cli-below-commands", severity: "error", from: { path: "^src/(cli|tui)/" }, to: { path: "^src/commands/" } },
+    { name: "cli-below-commands", severity: "error", from: { path: "^src/(cli|tui|playground)/" }, to: { path: "^src/commands/" } },
     {
       name: "pure-core",
       comment: "raft, mvcc, lease and state know neither Node nor npm",

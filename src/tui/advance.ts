@@ -26,7 +26,7 @@ export function advance(past: ClusterModel | undefined, sample: ClusterSample): 
   const isOther =
     sample.clusterId !== undefined && past?.clusterId !== undefined && sample.clusterId !== past.clusterId;
   const previous = isOther ? undefined : past;
-  const samples = sample.members.length > 0 ? sample.members : silenced(previous);
+  const samples = sample.members.length > 0 ? sample.members : silenced(previous, sample.failure);
   const view = survey(samples, previous);
   const entriesPerSecond = entryRate(previous, sample.atMs, view.furthest);
   const memory = new Map<string, MemberMemory>();
@@ -66,12 +66,12 @@ export function advance(past: ClusterModel | undefined, sample: ClusterSample): 
 }
 
 /** Not even the list of members could be had: those known, none of which answered. */
-function silenced(previous: ClusterModel | undefined): MemberSample[] {
+function silenced(previous: ClusterModel | undefined, failure: string | undefined): MemberSample[] {
   return (previous?.members ?? []).map((member) => ({
     ...member,
     name: member.name === member.id ? "" : member.name,
     status: undefined,
-    failure: member.failure ?? "no answer",
+    failure: failure ?? "no answer",
     answerMs: undefined,
     metrics: undefined,
   }));

@@ -1,7 +1,7 @@
 import type { ClusterModel, Series } from "../cluster-model.ts";
 import { formatMs, formatRate, formatShortCount, sparkline } from "../format.ts";
 import type { MemberModel } from "../member-model.ts";
-import { plain, type StyledLine, textWidth, toWidth } from "../styled-line.ts";
+import { type StyledLine, textWidth, toWidth } from "../styled-line.ts";
 
 const valueWidth = 9;
 
@@ -58,8 +58,4 @@ export function memberChartLines(members: readonly MemberModel[], width: number)
       { text: sparkline(member.answerHistory, Math.max(0, half - textWidth(answer))), tone: "accent" },
     ];
   });
-}
-
-export function emptyLine(text: string): StyledLine {
-  return plain(text);
 }

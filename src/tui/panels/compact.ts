@@ -1,6 +1,6 @@
 import type { ClusterModel } from "../cluster-model.ts";
 import { formatShortCount } from "../format.ts";
-import { type StyledLine, textWidth, toned, toWidth } from "../styled-line.ts";
+import { fitLine, type StyledLine, textWidth, toned, toWidth } from "../styled-line.ts";
 import { eventText } from "./events.ts";
 import { headerLine } from "./header.ts";
 import { roleWord, stateWord } from "./member-words.ts";
@@ -30,5 +30,7 @@ export function compactLines(
   const last = model?.events[0];
   const event: StyledLine[] = last === undefined ? [] : [[{ text: ` ${eventText(last)}`, tone: last.tone }]];
   const room = Math.max(0, size.rows - 1 - event.length);
-  return [header, ...rows.slice(0, room), ...event].slice(0, size.rows);
+  return [header, ...rows.slice(0, room), ...event]
+    .slice(0, size.rows)
+    .map((line) => fitLine(line, size.columns));
 }

@@ -22,7 +22,7 @@ export function votersText({ voters, votersReady, learners }: ClusterModel): str
 
 interface Part {
   readonly line: StyledLine;
-  /** The lowest goes first when there is no room. */
+  /** The greater, the sooner it gets the room there is. */
   readonly weight: number;
 }
 
@@ -47,11 +47,13 @@ export function headerLine(
       weight: 4,
     },
   ];
-  for (let weight = 0; ; weight++) {
-    const shown = parts.filter((part) => part.weight >= weight);
-    const left = join(shown);
-    if (lineWidth(left) + lineWidth(clock) <= width || shown.length <= 1) return spread(left, clock, width);
+  // The weightiest first, as many as there is room for; shown in their own order.
+  const shown = new Set<Part>();
+  for (const part of [...parts].sort((left, right) => right.weight - left.weight)) {
+    const more = parts.filter((other) => other === part || shown.has(other));
+    if (shown.size === 0 || lineWidth(join(more)) + lineWidth(clock) <= width) shown.add(part);
   }
+  return spread(join(parts.filter((part) => shown.has(part))), clock, width);
 }
 
 function silence({ answeredAtMs }: ClusterModel, atMs: number): string {

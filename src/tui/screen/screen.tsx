@@ -89,7 +89,7 @@ function Overview({ view, layout, isOld }: PartProps) {
   const { columns } = layout;
   const inside = columns - 4;
   const charts = divide(columns, [0.52, 0.48]);
-  const spaces = divide(columns, [0.42, 0.3, 0.28]);
+  const spaces = divide(columns, [0.4, 0.33, 0.27]);
   const chartLines =
     model === undefined
       ? []
