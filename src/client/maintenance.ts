@@ -36,7 +36,7 @@ export interface EndpointHealth {
   readonly isHealthy: boolean;
   /** Duration of the read that was tried. */
   readonly tookMs: number;
-  /** Why the read failed; undefined when it was answered. */
+  /** Why the read failed; undefined when it was answered. Learners refuse it, healthy or not. */
   readonly error: MetaStoreError | undefined;
   /** Raised alarms, of any member. */
   readonly alarms: readonly Alarm[];
@@ -82,12 +82,20 @@ export class MaintenanceClient {
 
   async #healthOf(endpoint: string, options: MemberCallOptions): Promise<EndpointHealth> {
     // Connects: the time that counts is that of the read alone, and if this fails the read says why.
-    await settled(this.#caller.call(methods.status, undefined, this.#once(options)));
+    const status = await settled(this.#caller.call(methods.status, undefined, this.#once(options)));
     const startedMs = performance.now();
     const read = await settled(
       this.#caller.call(methods.range, toRangeRequest(healthKey, { limit: 1 }), this.#once(options)),
     );
     const tookMs = performance.now() - startedMs;
+    if (
+      read instanceof MetaStoreError &&
+      read.etcdCode === "learner" &&
+      !(status instanceof MetaStoreError)
+    ) {
+      // It does what learners are for as long as it follows a leader.
+      return { endpoint, isHealthy: status.leader !== 0n, tookMs, error: read, alarms: [] };
+    }
     // A user who may not read the key has been told so by a member that serves.
     if (read instanceof MetaStoreError && read.code !== "PERMISSION_DENIED") {
       return { endpoint, isHealthy: false, tookMs, error: read, alarms: [] };

@@ -24,11 +24,6 @@ export interface Topology {
   readonly isAdvertiseGiven: boolean;
   /** The other members and the way to them. */
   readonly peers: PeerConfig;
-  /** As in `peers`. */
-  readonly advertisePeerUrls: readonly string[];
-  readonly initialCluster: ReadonlyMap<string, readonly string[]>;
-  readonly initialClusterState: "new" | "existing";
-  readonly initialClusterToken: string;
 }
 
 const localhost = "127.0.0.1";
@@ -46,10 +41,6 @@ export function topologyOf(settings: Settings, warnings: string[]): Topology {
     advertiseClientUrls: advertisedClientUrls(settings, clientListeners, warnings),
     isAdvertiseGiven: settings.isSet("advertise-client-urls"),
     peers,
-    advertisePeerUrls: peers.self.peerUrls,
-    initialCluster: new Map(peers.members.map(({ name, peerUrls }) => [name, peerUrls])),
-    initialClusterState: peers.state,
-    initialClusterToken: peers.token,
   };
 }
 

@@ -12,7 +12,7 @@ import type { EndpointHealth } from "../../client/index.ts";
 export default class ClusterHealth extends ConnectedCommand {
   static override summary = "Tell whether each endpoint can serve the cluster.";
   static override description =
-    `Healthy is an endpoint that serves a linearizable read, for which it needs a leader and a quorum, while no alarm is raised.
+    `Healthy is an endpoint that serves a linearizable read, for which it needs a leader and a quorum, while no alarm is raised. A learner, which serves no such reads, is healthy while it follows a leader.
 
 Exit code 9 when some endpoint is not healthy, 4 when none serves the read.`;
   static override hiddenAliases = ["endpoint:health"];
@@ -49,7 +49,9 @@ Exit code 9 when some endpoint is not healthy, 4 when none serves the read.`;
     } else for (const health of healths) await out.line(sentence(health));
     if (isHealthy) return;
     throw new ExitWith(
-      healths.every(({ error }) => error !== undefined) ? exitCode.unavailable : exitCode.partial,
+      healths.every((health) => health.error !== undefined && !isLearner(health))
+        ? exitCode.unavailable
+        : exitCode.partial,
     );
   }
 }
@@ -72,6 +74,7 @@ function toRecord(health: EndpointHealth): JsonRecord {
     endpoint: health.endpoint,
     healthy: health.isHealthy,
     tookMs: Math.round(health.tookMs * 1_000) / 1_000,
+    ...(isLearner(health) ? { learner: true } : {}),
     ...(reason === undefined ? {} : { error: reason }),
   };
 }
@@ -80,7 +83,15 @@ function tookText({ tookMs }: EndpointHealth): string {
   return `${tookMs.toFixed(3)}ms`;
 }
 
-function reasonOf({ error, alarms }: EndpointHealth): string | undefined {
+function isLearner({ error }: EndpointHealth): boolean {
+  return error?.etcdCode === "learner";
+}
+
+/** Why it is not healthy. */
+function reasonOf(health: EndpointHealth): string | undefined {
+  const { isHealthy, error, alarms } = health;
+  if (isHealthy) return undefined;
+  if (isLearner(health)) return "a learner that follows no leader";
   if (error !== undefined) return causeText(error);
   if (alarms.length === 0) return undefined;
   const names = alarms.map(({ type }) => type.toUpperCase());
@@ -90,6 +101,7 @@ function reasonOf({ error, alarms }: EndpointHealth): string | undefined {
 /** As etcdctl words it, for those who search its output. */
 function sentence(health: EndpointHealth): string {
   const { endpoint, isHealthy } = health;
+  if (isHealthy && isLearner(health)) return `${endpoint} is healthy: a learner that follows the leader`;
   return isHealthy
     ? `${endpoint} is healthy: successfully committed proposal: took = ${tookText(health)}`
     : `${endpoint} is unhealthy: ${reasonOf(health) ?? "unknown"}`;

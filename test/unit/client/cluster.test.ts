@@ -197,6 +197,28 @@ describe("calls about members", () => {
     assert.ok(healths.every(({ tookMs }) => tookMs >= 0));
   });
 
+  it("call a learner healthy while it follows a leader", async () => {
+    const { grpc, text } = errorTable.learner;
+    const start = (leader: bigint) =>
+      startFakeServer({
+        unary: {
+          "Maintenance/Status": () => statusOf(11n, leader),
+          "KV/Range": () => {
+            throw new Refusal(grpc, text);
+          },
+        },
+      });
+    const servers = [await start(12n), await start(0n)];
+    const healths = await open({ endpoints: servers.map(({ endpoint }) => endpoint) }).maintenance.healths();
+    assert.deepEqual(
+      healths.map(({ isHealthy, error }) => [isHealthy, error?.etcdCode]),
+      [
+        [true, "learner"],
+        [false, "learner"],
+      ],
+    );
+  });
+
   it("leave a member that is cut off, although the write that it failed is not repeated", async () => {
     let writes = 0;
     const cutOff = await startFakeServer({

@@ -79,7 +79,12 @@ export interface TestServer {
 
 /** `metastore serve` as a process, with data in a folder of its own unless one is given. */
 export async function startTestServer(
-  options: { readonly port?: number; readonly dataDir?: string } = {},
+  options: {
+    readonly port?: number;
+    readonly dataDir?: string;
+    /** Further flags of serve, those about other members among them. */
+    readonly flags?: readonly string[];
+  } = {},
 ): Promise<TestServer> {
   const root = await buildCli();
   const port = options.port ?? (await freePort());
@@ -91,9 +96,9 @@ export async function startTestServer(
       "serve",
       `--listen-client-urls=http://127.0.0.1:${port}`,
       `--advertise-client-urls=http://127.0.0.1:${port}`,
-      // A lone member listens for others too; tests run side by side.
-      "--listen-peer-urls=http://127.0.0.1:0",
       `--data-dir=${join(dataDir, "data")}`,
+      // A lone member listens for others too; tests run side by side.
+      ...(options.flags ?? ["--listen-peer-urls=http://127.0.0.1:0"]),
     ],
     { env: environment({}), stdio: ["ignore", "ignore", "pipe"] },
   );
