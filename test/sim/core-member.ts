@@ -111,7 +111,11 @@ export class CoreMember implements PeerHandler {
     this.#invariants = options.invariants;
     this.#events = options.events;
     const metadata = disk.snapshot?.metadata;
-    this.#invariants.started(id, { hardState: disk.hardState, entries: disk.entries, snapshot: metadata });
+    const found = { hardState: disk.hardState, entries: disk.entries, snapshot: metadata };
+    this.#invariants.started(id, found, () => {
+      const { voters, votersOutgoing } = this.raw.confState;
+      return [{ incoming: voters, outgoing: votersOutgoing }];
+    });
     this.#log = new MemoryLog(() => this.#snapshot());
     if (metadata !== undefined) this.#log.reset(metadata.index, metadata.term);
     this.#log.append(disk.entries);
@@ -228,12 +232,16 @@ export class CoreMember implements PeerHandler {
       for (const { index, context } of ready.readStates) {
         this.#events.read(this.id, Buffer.from(context).toString(), index);
       }
-      if (this.isLeader) this.#invariants.leads(this.id, this.raw.term);
-      this.#invariants.commits(this.id, this.raw.committed, () => {
-        const { voters, votersOutgoing } = this.raw.confState;
-        return [{ incoming: voters, outgoing: votersOutgoing }];
-      });
+      this.#observe();
     }
+  }
+
+  #observe(): void {
+    const { raw } = this;
+    this.#invariants.knowsCommit(this.id, raw.committed);
+    if (!this.isLeader) return;
+    this.#invariants.leads(this.id, raw.term);
+    this.#invariants.leaderCommits(this.id, raw.committed);
   }
 
   #send(messages: readonly Message[]): void {

@@ -21,6 +21,7 @@ interface MemberView {
   hardState: HardState;
   commit: number;
   applied: number;
+  readonly voters: () => readonly Voters[];
 }
 
 interface Golden {
@@ -58,10 +59,14 @@ export class RaftInvariants {
     return this.#leaders.size;
   }
 
-  /** A member starts, with this on its disk. */
+  /**
+   * A member starts, with this on its disk. `voters`: as it knows them, or knew them before the event under way; a
+   * majority of one of these must have on disk what it is the first to commit.
+   */
   started(
     id: bigint,
     found: { hardState: HardState; entries: readonly Entry[]; snapshot: SnapshotMetadata | undefined },
+    voters: () => readonly Voters[],
   ): void {
     const view: MemberView = {
       written: new LogTrack(),
@@ -69,6 +74,7 @@ export class RaftInvariants {
       hardState: found.hardState,
       commit: 0,
       applied: found.snapshot?.index ?? 0,
+      voters,
     };
     const before = this.#members.get(id);
     this.#members.set(id, view);
@@ -230,37 +236,32 @@ export class RaftInvariants {
     }
   }
 
-  /**
-   * The commit index of a member, after each event. `voters`: as it knows them, or knew them before the event; a
-   * majority of one of these must have what it is the first to commit.
-   */
-  commits(id: bigint, commit: number, voters: () => readonly Voters[]): void {
+  /** The commit index of a member, after each event: it only grows. */
+  knowsCommit(id: bigint, commit: number): void {
     const view = this.#view(id);
     if (commit < view.commit)
       this.#fail("the commit index grows", `member ${id}: ${view.commit} to ${commit}`);
-    if (commit === view.commit) return;
-    for (let index = Math.max(view.commit, view.written.baseIndex) + 1; index <= commit; index++) {
-      const hash = view.written.hashAt(index);
-      if (hash === undefined) break;
-      const golden = this.#committed[index];
-      if (golden === undefined)
-        this.#commitFirst(id, index, { hash, term: view.written.termAt(index)! }, voters);
-      else if (golden.hash !== hash) {
-        this.#fail(
-          "state machine safety",
-          `member ${id} commits another entry ${index} than was committed before`,
-        );
-      }
-    }
     view.commit = commit;
   }
 
+  /**
+   * What a leader counts as committed, after each event. On other members an entry is looked at when it is applied:
+   * their commit index may move before the entries are written.
+   */
+  leaderCommits(id: bigint, commit: number): void {
+    const { written } = this.#view(id);
+    const last = Math.min(commit, written.lastIndex);
+    for (let index = Math.max(this.#committedMax, written.baseIndex) + 1; index <= last; index++) {
+      this.#commitFirst(id, index, { hash: written.hashAt(index)!, term: written.termAt(index)! });
+    }
+  }
+
   /** Nobody knew it before: now a majority must have it on disk. */
-  #commitFirst(id: bigint, index: number, golden: Golden, voters: () => readonly Voters[]): void {
+  #commitFirst(id: bigint, index: number, golden: Golden): void {
     this.#committed[index] = golden;
     this.#committedMax = Math.max(this.#committedMax, index);
     if (index <= this.#bootstrapEntries) return;
-    const known = voters();
+    const known = this.#view(id).voters();
     const isDurable = known.some(({ incoming, outgoing }) =>
       [incoming, outgoing].every((half) => {
         const holders = half.filter((voter) => this.#isDurableAt(voter, index, golden.hash));
@@ -288,10 +289,14 @@ export class RaftInvariants {
     }
     view.applied = index;
     const golden = this.#committed[index];
-    const hash = view.written.hashAt(index);
-    if (golden !== undefined && hash !== undefined && golden.hash !== hash) {
+    const hash = view.durable.hashAt(index);
+    if (hash === undefined)
+      this.#fail("applied is durable", `member ${id} applies entry ${index} before it is`);
+    if (golden !== undefined && golden.hash !== hash) {
       this.#fail("state machine safety", `member ${id} applies another entry ${index} than was committed`);
     }
+    // A leader may apply in the same turn in which it commits.
+    if (golden === undefined) this.#commitFirst(id, index, { hash, term: view.durable.termAt(index)! });
     const known = this.#answers.get(index);
     if (known === undefined) this.#answers.set(index, answer);
     else if (known !== answer)

@@ -11,7 +11,7 @@ import type { SimFs } from "./disk.ts";
 import type { GoldenHistory } from "./golden-history.ts";
 import type { SimNetwork } from "./network.ts";
 import type { SimProcess } from "./process.ts";
-import type { RaftInvariants } from "./raft-invariants.ts";
+import type { RaftInvariants, Voters } from "./raft-invariants.ts";
 import { hashText, type Random } from "./random.ts";
 import type { ClientSide, MemberLog, Seams } from "./seams.ts";
 import type { WorldSettings } from "./world-settings.ts";
@@ -106,7 +106,7 @@ export class WorldMember {
     const { opened, snapshots } = storage;
     const found = { hardState: opened.hardState, entries: opened.entries, snapshot: opened.snapshotMark };
     const recovered = seams.recovered?.(found) ?? found;
-    invariants.started(id, recovered);
+    invariants.started(id, recovered, () => [this.#voters(), this.#votersBefore]);
     state.startAt(recovered.snapshot?.index ?? 0);
     const watchHub = new WatchHub({
       source: {
@@ -177,24 +177,25 @@ export class WorldMember {
     const node = this.node;
     if (node === undefined || this.process.isKilled) return;
     const { invariants } = this.#options;
-    if (node.leaderId === this.id) invariants.leads(this.id, node.term);
-    invariants.commits(this.id, node.raftIndex, () => {
-      const voters = node.members().filter(({ isLearner }) => !isLearner);
-      return [{ incoming: voters.map((member) => member.id), outgoing: [] }, this.#votersBefore];
-    });
+    invariants.knowsCommit(this.id, node.raftIndex);
+    if (node.leaderId === this.id) {
+      invariants.leads(this.id, node.term);
+      invariants.leaderCommits(this.id, node.raftIndex);
+    }
     const applied = node.appliedIndex;
     if (applied === this.#appliedSeen) return;
     this.#appliedSeen = applied;
     this.#observed?.reached(applied);
-    const voters = node.members().filter(({ isLearner }) => !isLearner);
-    this.#votersBefore = { incoming: voters.map((member) => member.id), outgoing: [] };
+    this.#votersBefore = this.#voters();
+  }
+
+  #voters(): Voters {
+    const voters = this.node?.members().filter(({ isLearner }) => !isLearner) ?? [];
+    return { incoming: voters.map((member) => member.id), outgoing: [] };
   }
 
   #appliedSeen = -1;
-  #votersBefore: { readonly incoming: readonly bigint[]; readonly outgoing: readonly bigint[] } = {
-    incoming: [],
-    outgoing: [],
-  };
+  #votersBefore: Voters = { incoming: [], outgoing: [] };
 
   /** As SIGTERM does: hands leadership over, answers what waits, closes its files. */
   async stop(): Promise<void> {
