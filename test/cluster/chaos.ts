@@ -20,7 +20,7 @@ const { values: flags } = parseArgs({
     only: { type: "string" },
     server: { type: "string", default: "metastore" },
     program: { type: "string" },
-    "acknowledged-min": { type: "string", default: "30" },
+    "acknowledged-min": { type: "string" },
     canary: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
@@ -48,7 +48,9 @@ async function main(): Promise<number> {
       report = await chaosRound({
         ...{ kind, folder: roundFolder, seed, say, areReadsStale: flags.canary },
         seconds: Math.min(Number(flags.seconds), Math.max(5, (endMs - performance.now()) / 1_000)),
-        acknowledgedPerSecondMin: Number(flags["acknowledged-min"]),
+        ...(flags["acknowledged-min"] === undefined
+          ? {}
+          : { acknowledgedPerSecondMin: Number(flags["acknowledged-min"]) }),
         ...(flags.program === undefined ? {} : { program: flags.program }),
         ...(flags.size === undefined ? {} : { size: Number(flags.size) }),
         ...(flags.clients === undefined ? {} : { clients: Number(flags.clients) }),

@@ -7,6 +7,8 @@ import { scenarios } from "./scenarios/index.ts";
 import type { ScenarioOptions } from "./scenarios/scenario.ts";
 
 const seed = Number(process.env["CLUSTER_SEED"] ?? Date.now() % 1_000_000);
+/** Another bin/run.js, or another etcd. */
+const program = process.env["CLUSTER_PROGRAM"];
 /** CLUSTER_SERVER=etcd proves the harness on etcd. */
 const kind = process.env["CLUSTER_SERVER"] === "etcd" ? "etcd" : "metastore";
 
@@ -16,7 +18,10 @@ describe(`a cluster of real processes (${kind}, CLUSTER_SEED=${seed})`, () => {
     folder = mkdtempSync(join(tmpdir(), "metastore-cluster-"));
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
-  const options = (): ScenarioOptions => ({ kind, folder, seed, say: () => {} });
+  const options = (): ScenarioOptions => ({
+    ...{ kind, folder, seed, say: () => {} },
+    ...(program === undefined ? {} : { program }),
+  });
 
   for (const { name, promise, minutes, run } of scenarios) {
     it(`${promise} (${name})`, async function () {

@@ -14,7 +14,7 @@ export interface NemesisOptions extends Pick<FaultContext, "loggedRevision" | "c
 }
 
 /** Pause between faults, in which the cluster gets on its feet again. */
-const PAUSE_MS = { low: 200, high: 2_500 } as const;
+const PAUSE_MS = { low: 500, high: 4_000 } as const;
 
 /** Draws faults from a seed and does them to a cluster: what, for how long and to which kind of member. */
 export class Nemesis {

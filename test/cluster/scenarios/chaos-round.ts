@@ -37,6 +37,8 @@ export interface ChaosReport {
   readonly firstWriteMs: number;
 }
 
+/** Most of what keeps a round from more is faults that leave no quorum. */
+const ACKNOWLEDGED_PER_SECOND_MIN = 20;
 const SETTLE_MS = 500;
 /** Once nothing fails any more, a write must come through within this. */
 const FIRST_WRITE_LIMIT_MS = 10_000;
@@ -91,7 +93,7 @@ async function underFaults(
   });
   const { acknowledged } = recorder;
   const acknowledgedPerSecond = (acknowledged * 1_000) / (performance.now() - began);
-  const minimum = options.acknowledgedPerSecondMin ?? 30;
+  const minimum = options.acknowledgedPerSecondMin ?? ACKNOWLEDGED_PER_SECOND_MIN;
   if (acknowledgedPerSecond < minimum) {
     violations.push(`vacuous: ${acknowledgedPerSecond.toFixed(0)} acknowledged/s, asked for ${minimum}`);
   }
