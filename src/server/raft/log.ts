@@ -1,4 +1,4 @@
-import { assert } from "../../lib/assert.ts";
+import { AssertionError, assert } from "../../lib/assert.ts";
 import { entriesBytes, entryBytes } from "./entry-run.ts";
 import type { StableLog } from "./memory-log.ts";
 import type { RaftLogger } from "./raft-logger.ts";
@@ -211,10 +211,10 @@ export class RaftLog {
 
   /** Entries in [from, to), stable or not; at least one when the range has any. */
   slice(from: number, to: number, bytesMax: number): Entry[] {
-    assert(
-      from >= this.firstIndex() && to <= this.lastIndex() + 1,
-      `slice[${from},${to}) out of bound [${this.firstIndex()},${this.lastIndex()}]`,
-    );
+    if (from < this.firstIndex() || to > this.lastIndex() + 1) {
+      const held = `[${this.firstIndex()},${this.lastIndex()}]`;
+      throw new AssertionError(`slice[${from},${to}) out of bound ${held}`);
+    }
     if (from >= to) return [];
     const { offset } = this.unstable;
     if (from >= offset) return this.unstable.slice(from, to, bytesMax);

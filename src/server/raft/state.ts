@@ -1,4 +1,4 @@
-import { assert } from "../../lib/assert.ts";
+import { AssertionError } from "../../lib/assert.ts";
 import { type RaftConfig, type RaftSettings, resolveConfig } from "./config.ts";
 import { describeMessageType } from "./description.ts";
 import { RaftLog } from "./log.ts";
@@ -35,6 +35,11 @@ function carriesOwnTerm(type: MessageType): boolean {
 /** Requests that a member passes on for another have no term: they are not about one. */
 function hasNoTerm(type: MessageType): boolean {
   return type === messageType.prop || type === messageType.readIndex;
+}
+
+/** As assert, where the text is not to be made for every message. */
+function fail(text: string): never {
+  throw new AssertionError(text);
 }
 
 /** All that one member's consensus consists of. The files beside this one are the rules that change it. */
@@ -87,22 +92,21 @@ export class RaftState {
 
   /** Puts a message where it waits for what it needs; sender and term are filled in (raft-core-spec 9.1). */
   send(fields: MessageFields): void {
-    const { type } = fields;
-    let { term } = fields;
+    const message: { -readonly [K in keyof Message]: Message[K] } = makeMessage(fields);
+    const { type, term } = message;
+    if (message.from === NONE) message.from = this.id;
     if (carriesOwnTerm(type)) {
-      assert(term !== undefined && term > 0, `term should be set when sending ${describeMessageType(type)}`);
+      if (term === 0) fail(`term should be set when sending ${describeMessageType(type)}`);
     } else {
-      assert(!term, `term should not be set when sending ${describeMessageType(type)} (was ${term})`);
-      if (!hasNoTerm(type)) term = this.term;
+      if (term !== 0) fail(`term should not be set when sending ${describeMessageType(type)} (was ${term})`);
+      if (!hasNoTerm(type)) message.term = this.term;
     }
-    const message = makeMessage({ ...fields, from: fields.from || this.id, term: term ?? 0 });
     if (waitsForStorage(type)) {
       this.messagesAfterAppend.push(message);
     } else {
-      assert(
-        message.to !== this.id,
-        `message should not be self-addressed when sending ${describeMessageType(type)}`,
-      );
+      if (message.to === this.id) {
+        fail(`message should not be self-addressed when sending ${describeMessageType(type)}`);
+      }
       this.messages.push(message);
     }
   }
