@@ -29,10 +29,14 @@ export default class Serve extends BaseCommand {
   static override description =
     `Without flags it serves the etcd API on 127.0.0.1:2379 with its data in ./default.metastore. Every flag can also come from the environment as METASTORE_<FLAG>, etcd's flags as ETCD_<FLAG> too, and from --config-file.
 
+Several members: start the same --cluster with another --id on each computer, or etcd's --initial-cluster and --name. A member that is added later is let in by \`member add\` first, and then started with --join.
+
 SIGTERM and Ctrl-C end it in order: no new calls, those under way are answered. Exit code 74 when the disk fails.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %>",
     "<%= config.bin %> <%= command.id %> --id=1 --cluster=http://127.0.0.1:9021 --port=9121 --grpc-addr=:2379",
+    "<%= config.bin %> <%= command.id %> --id=2 --cluster=http://10.0.0.1:2380,http://10.0.0.2:2380,http://10.0.0.3:2380 --grpc-addr=:2379 --advertise-client-urls=http://10.0.0.2:2379",
+    "<%= config.bin %> <%= command.id %> --id=4 --cluster=http://10.0.0.1:2380,http://10.0.0.2:2380,http://10.0.0.3:2380,http://10.0.0.4:2380 --join",
     "<%= config.bin %> <%= command.id %> --name n1 --listen-client-urls http://0.0.0.0:2379 --advertise-client-urls http://10.0.0.1:2379",
   ];
   static override flags = flags;
