@@ -85,6 +85,7 @@ export class MemberProcess {
     const child = spawn(execPath, ["--import", lifelinePath, ...args, "serve", ...this.#flags()], {
       // A session of its own: Ctrl-C at the terminal is for the playground, which stops its members in order.
       detached: true,
+      env: environmentOf(process.env),
       stdio: ["ignore", "ignore", "pipe", "pipe"],
     });
     this.#child = child;
@@ -174,4 +175,9 @@ export class MemberProcess {
       (child.stdio[3] as NodeJS.ReadableStream).on("error", () => {});
     });
   }
+}
+
+/** Settings for a server of the user's own, which a playground's members must not take for theirs. */
+function environmentOf(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !/^(METASTORE|ETCD)_/.test(name)));
 }

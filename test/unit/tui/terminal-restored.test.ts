@@ -123,11 +123,12 @@ describe("The live screen in a terminal", function () {
     ["a rejection nobody handles", "Promise.reject(new Error('planted'))"],
   ] as const) {
     it(`restores the terminal on ${what}, and prints it on the usual screen`, async () => {
-      const planted = `setTimeout(() => { ${crash} }, 4000)`;
+      const planted = `process.once("SIGUSR2", () => { ${crash} })`;
       const terminal = status([], {
         NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(planted)}`,
       });
       await terminal.shows(/leader/);
+      process.kill(terminal.pid, "SIGUSR2");
       const end = await terminal.end();
       assert.notEqual(end.code, 0);
       assertRestored(end);
