@@ -215,6 +215,7 @@ function isReachedFrom(from: string, target: string): boolean {
 
 const storageTests = "test/unit/server/storage";
 const transportSuite = "test/unit/server/api/grpc-js/grpc-transport.test.ts";
+const raftTests = "test/unit/server/raft";
 
 /** Files without a test of their own, and the test that covers what they do. */
 const coveredElsewhere: Record<string, string> = {
@@ -224,6 +225,25 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/state/command.ts": "test/unit/server/state/command-codec.test.ts",
   "src/server/storage/engine.ts": `${storageTests}/memory-engine.test.ts`,
   "src/server/storage/wal-types.ts": `${storageTests}/wal.test.ts`,
+  // The rules of the Raft core, seen through a member that others send to, and through traces of several.
+  "src/server/raft/append.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/candidate.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/description.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/election.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/follower.ts": `${raftTests}/raft.test.ts`,
+  "src/server/raft/leader.ts": `${raftTests}/raft.test.ts`,
+  "src/server/raft/messages.ts": `${raftTests}/raft.test.ts`,
+  "src/server/raft/proposals.ts": `${raftTests}/raft.test.ts`,
+  "src/server/raft/raft-logger.ts": `${raftTests}/config.test.ts`,
+  "src/server/raft/read-rounds.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/reads.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/reconfiguration.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/replication.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/roles.ts": `${raftTests}/raft.test.ts`,
+  "src/server/raft/snapshots.ts": `${raftTests}/traces.test.ts`,
+  "src/server/raft/state.ts": `${raftTests}/raft.test.ts`,
+  "src/server/raft/status.ts": `${raftTests}/raft.test.ts`,
+  "src/server/raft/tracker.ts": `${raftTests}/membership.test.ts`,
   // The layouts of a log, as one: what is written is what is read, and nothing else is taken for it.
   "src/server/storage/wal-frame-builder.ts": `${storageTests}/wal-frame.test.ts`,
   "src/server/storage/wal-record.ts": `${storageTests}/wal-frame.test.ts`,
