@@ -112,9 +112,12 @@ export class CoreMember implements PeerHandler {
     this.#events = options.events;
     const metadata = disk.snapshot?.metadata;
     const found = { hardState: disk.hardState, entries: disk.entries, snapshot: metadata };
-    this.#invariants.started(id, found, () => {
-      const { voters, votersOutgoing } = this.raw.confState;
-      return [{ incoming: voters, outgoing: votersOutgoing }];
+    this.#invariants.started(id, found, {
+      voters: () => {
+        const { voters, votersOutgoing } = this.raw.confState;
+        return [{ incoming: voters, outgoing: votersOutgoing }];
+      },
+      leaderTerm: () => (this.isLeader ? this.raw.term : undefined),
     });
     this.#log = new MemoryLog(() => this.#snapshot());
     if (metadata !== undefined) this.#log.reset(metadata.index, metadata.term);

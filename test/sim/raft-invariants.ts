@@ -21,7 +21,15 @@ interface MemberView {
   hardState: HardState;
   commit: number;
   applied: number;
+  readonly beliefs: Beliefs;
+}
+
+/** What a member itself believes, asked for when it matters. */
+export interface Beliefs {
+  /** As it knows them, or knew them before the event under way. */
   readonly voters: () => readonly Voters[];
+  /** The term it leads; undefined when it does not lead. */
+  readonly leaderTerm: () => number | undefined;
 }
 
 interface Golden {
@@ -60,13 +68,13 @@ export class RaftInvariants {
   }
 
   /**
-   * A member starts, with this on its disk. `voters`: as it knows them, or knew them before the event under way; a
-   * majority of one of these must have on disk what it is the first to commit.
+   * A member starts, with this on its disk. A majority of the voters that it believes in must have on disk what it is
+   * the first to commit.
    */
   started(
     id: bigint,
     found: { hardState: HardState; entries: readonly Entry[]; snapshot: SnapshotMetadata | undefined },
-    voters: () => readonly Voters[],
+    beliefs: Beliefs,
   ): void {
     const view: MemberView = {
       written: new LogTrack(),
@@ -74,7 +82,7 @@ export class RaftInvariants {
       hardState: found.hardState,
       commit: 0,
       applied: found.snapshot?.index ?? 0,
-      voters,
+      beliefs,
     };
     const before = this.#members.get(id);
     this.#members.set(id, view);
@@ -249,8 +257,14 @@ export class RaftInvariants {
    * their commit index may move before the entries are written.
    */
   leaderCommits(id: bigint, commit: number): void {
-    const { written } = this.#view(id);
+    const { written, beliefs } = this.#view(id);
     const last = Math.min(commit, written.lastIndex);
+    const term = beliefs.leaderTerm();
+    // Raft section 5.4.2: entries of earlier terms are committed by one of the leader's own behind them.
+    if (last > this.#committedMax && written.termAt(last) !== term) {
+      const detail = `leader ${id} of term ${term} commits up to ${last}, of term ${written.termAt(last)}`;
+      this.#fail("only own terms are counted", detail);
+    }
     for (let index = Math.max(this.#committedMax, written.baseIndex) + 1; index <= last; index++) {
       this.#commitFirst(id, index, { hash: written.hashAt(index)!, term: written.termAt(index)! });
     }
@@ -261,7 +275,7 @@ export class RaftInvariants {
     this.#committed[index] = golden;
     this.#committedMax = Math.max(this.#committedMax, index);
     if (index <= this.#bootstrapEntries) return;
-    const known = this.#view(id).voters();
+    const known = this.#view(id).beliefs.voters();
     const isDurable = known.some(({ incoming, outgoing }) =>
       [incoming, outgoing].every((half) => {
         const holders = half.filter((voter) => this.#isDurableAt(voter, index, golden.hash));
@@ -296,7 +310,12 @@ export class RaftInvariants {
       this.#fail("state machine safety", `member ${id} applies another entry ${index} than was committed`);
     }
     // A leader may apply in the same turn in which it commits.
-    if (golden === undefined) this.#commitFirst(id, index, { hash, term: view.durable.termAt(index)! });
+    if (golden === undefined) {
+      if (index > this.#bootstrapEntries && view.beliefs.leaderTerm() === undefined) {
+        this.#fail("leaders commit", `member ${id} applies entry ${index}, which no leader has committed`);
+      }
+      this.#commitFirst(id, index, { hash, term: view.durable.termAt(index)! });
+    }
     const known = this.#answers.get(index);
     if (known === undefined) this.#answers.set(index, answer);
     else if (known !== answer)

@@ -14,6 +14,7 @@ import type { SimProcess } from "./process.ts";
 import type { RaftInvariants, Voters } from "./raft-invariants.ts";
 import { hashText, type Random } from "./random.ts";
 import type { ClientSide, MemberLog, Seams } from "./seams.ts";
+import type { Tripwire } from "./tripwire.ts";
 import type { WorldSettings } from "./world-settings.ts";
 
 export const CLUSTER_ID = 0xc1n;
@@ -29,6 +30,7 @@ export interface WorldMemberOptions {
   readonly seams: Seams;
   readonly invariants: RaftInvariants;
   readonly golden: GoldenHistory;
+  readonly tripwire: Tripwire;
   /** The first members of a new cluster; undefined for one that joins. */
   readonly founders: readonly bigint[] | undefined;
   readonly peers: readonly Peer[];
@@ -56,6 +58,7 @@ export class WorldMember {
     | undefined;
   #observed: ObservedState | undefined;
   #isServing = false;
+  #isStopping = false;
   /** Calls of clients that wait here; told when the process is gone. */
   readonly waiting = new Set<() => void>();
 
@@ -82,13 +85,13 @@ export class WorldMember {
 
   /** Brings everything up; resolves when it serves, which takes a quorum. */
   async start(): Promise<void> {
-    const { id, process, fs, random, log, settings, seams, invariants, golden } = this.#options;
+    const { id, process, fs, random, log, settings, seams, invariants, golden, tripwire } = this.#options;
     const { clock } = process;
     const lessor = seams.lessor?.(new Lessor()) ?? new Lessor();
     const engine = new MemoryEngine();
     const yieldTurn = (): Promise<void> => new Promise((resolve) => clock.defer(resolve));
     const store = new Store({ engine, leases: lessor, yieldTurn });
-    const state = new ObservedState(store, lessor, id, invariants);
+    const state = new ObservedState(store, lessor, id, this.#options);
     this.#observed = state;
     seams.state?.(state);
     let node: MemberNode | undefined;
@@ -106,7 +109,10 @@ export class WorldMember {
     const { opened, snapshots } = storage;
     const found = { hardState: opened.hardState, entries: opened.entries, snapshot: opened.snapshotMark };
     const recovered = seams.recovered?.(found) ?? found;
-    invariants.started(id, recovered, () => [this.#voters(), this.#votersBefore]);
+    invariants.started(id, found, {
+      voters: () => [this.#voters(), this.#votersBefore],
+      leaderTerm: () => (node?.leaderId === id ? node.term : undefined),
+    });
     state.startAt(recovered.snapshot?.index ?? 0);
     const watchHub = new WatchHub({
       source: {
@@ -126,10 +132,10 @@ export class WorldMember {
     });
     const notify = seams.notify?.(watchHub.notify, () => store.compactRevision) ?? watchHub.notify;
     store.onCommit((revision, records) => {
-      golden.committed(id, revision, records, this.#options.nowMs());
+      tripwire.guard(() => golden.committed(id, revision, records, this.#options.nowMs()));
       notify(revision, records);
     });
-    const observedLog = new ObservedLog(opened.wal, id, invariants);
+    const observedLog = new ObservedLog(opened.wal, id, this.#options);
     const log2 = seams.log?.(observedLog) ?? observedLog;
     const plainNetwork = this.#options.network.connect(id, process, (peer) => node?.isRemoved(peer) ?? false);
     node = new MemberNode({
@@ -150,7 +156,7 @@ export class WorldMember {
       state,
       watchHub,
       onRestored: () => {
-        invariants.installed(id, observedLog.lastMark!);
+        tripwire.guard(() => invariants.installed(id, observedLog.lastMark!));
         state.startAt(observedLog.lastMark!.index);
         watchHub.storeReplaced();
       },
@@ -201,7 +207,8 @@ export class WorldMember {
   async stop(): Promise<void> {
     const running = this.#running;
     this.#isServing = false;
-    if (running === undefined) return;
+    if (running === undefined || this.#isStopping) return;
+    this.#isStopping = true;
     await running.node.resign(500);
     await running.node.stop();
     await running.storage.close();
@@ -220,29 +227,33 @@ function founderOf(id: bigint): ConfChange {
   return { type: confChangeType.addNode, nodeId: id, context: encodePeerUrls([peerUrlOf(id)]) };
 }
 
+type Observers = Pick<WorldMemberOptions, "invariants" | "tripwire">;
+
 /** Tells the invariants what is written and what is durable. */
 class ObservedLog implements MemberLog {
   readonly #inner: MemberLog;
   readonly #id: bigint;
-  readonly #invariants: RaftInvariants;
+  readonly #observers: Observers;
   lastMark: SnapshotMetadata | undefined;
 
-  constructor(inner: MemberLog, id: bigint, invariants: RaftInvariants) {
+  constructor(inner: MemberLog, id: bigint, observers: Observers) {
     this.#inner = inner;
     this.#id = id;
-    this.#invariants = invariants;
+    this.#observers = observers;
   }
 
   append(batch: Parameters<MemberLog["append"]>[0], done: () => void): void {
-    this.#invariants.writes(this.#id, batch);
+    const { invariants, tripwire } = this.#observers;
+    tripwire.guard(() => invariants.writes(this.#id, batch));
     this.#inner.append(batch, () => {
-      this.#invariants.durable(this.#id, batch);
+      tripwire.guard(() => invariants.durable(this.#id, batch));
       done();
     });
   }
 
   async appendSnapshotMark(metadata: SnapshotMetadata): Promise<void> {
-    this.#invariants.installs(this.#id, metadata);
+    const { invariants, tripwire } = this.#observers;
+    tripwire.guard(() => invariants.installs(this.#id, metadata));
     await this.#inner.appendSnapshotMark(metadata);
     this.lastMark = metadata;
   }
@@ -255,13 +266,13 @@ class ObservedLog implements MemberLog {
 /** Tells the invariants what applying each entry came to: a hash of answer, revision and lease time. */
 class ObservedState extends StateMachine {
   readonly #id: bigint;
-  readonly #invariants: RaftInvariants;
+  readonly #observers: Observers;
   #next = 1;
 
-  constructor(store: Store, lessor: Lessor, id: bigint, invariants: RaftInvariants) {
+  constructor(store: Store, lessor: Lessor, id: bigint, observers: Observers) {
     super(store, lessor);
     this.#id = id;
-    this.#invariants = invariants;
+    this.#observers = observers;
   }
 
   startAt(index: number): void {
@@ -270,29 +281,34 @@ class ObservedState extends StateMachine {
 
   /** The node says that it applied up to there; what was no command is not seen otherwise. */
   reached(index: number): void {
-    while (this.#next <= index) this.#invariants.applies(this.#id, this.#next++, 0);
+    while (this.#next <= index) this.#applied(0);
   }
 
   override apply(command: Command): unknown {
-    while (this.#invariants.isCommandAt(this.#id, this.#next) === false) {
-      this.#invariants.applies(this.#id, this.#next++, 0);
-    }
+    const { invariants } = this.#observers;
+    while (invariants.isCommandAt(this.#id, this.#next) === false) this.#applied(0);
     try {
       const answer = super.apply(command);
-      this.#applied(answer);
+      this.#answered(answer);
       return answer;
     } catch (error) {
-      if (error instanceof RequestError) this.#applied(error.code);
+      if (error instanceof RequestError) this.#answered(error.code);
       throw error;
     }
   }
 
-  #applied(answer: unknown): void {
+  #answered(answer: unknown): void {
     const text = JSON.stringify(answer, (_, value) =>
       typeof value === "bigint" ? value.toString(16) : value,
     );
     const { store, lessor } = this;
     const rest = `${store.currentRevision} ${store.compactRevision} ${lessor.leaseTimeMs} ${lessor.size}`;
-    this.#invariants.applies(this.#id, this.#next++, hashText(`${text} ${rest}`));
+    this.#applied(hashText(`${text} ${rest}`));
+  }
+
+  #applied(answer: number): void {
+    const { invariants, tripwire } = this.#observers;
+    const index = this.#next++;
+    tripwire.guard(() => invariants.applies(this.#id, index, answer));
   }
 }

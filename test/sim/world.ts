@@ -1,3 +1,4 @@
+import { RequestError } from "../../src/lib/errors.ts";
 import { type Log, silentLog } from "../../src/lib/log.ts";
 import type { Peer } from "../../src/server/node/index.ts";
 import {
@@ -106,7 +107,7 @@ export class World {
     this.network = new SimNetwork(this.time, new Random(seed, "network"), this.settings.network, this.counts);
     this.#founders = Array.from({ length: this.settings.members }, (_, i) => BigInt(i + 1));
     this.#invariants = new RaftInvariants(this.#founders.length, this.#tripwire);
-    this.network.onSend = (from, message) => this.#invariants.sent(from, message);
+    this.network.onSend = (from, message) => this.#tripwire.guard(() => this.#invariants.sent(from, message));
     this.door = new ClientDoor(this.time, new Random(seed, "door"), () => this.members());
   }
 
@@ -243,7 +244,8 @@ export class World {
     const process = new SimProcess(this.time, name, { offsetMs: random.below(1_000_000), rate });
     const member: WorldMember = new WorldMember({
       ...{ id, process, fs: place.fs, random, settings: this.settings },
-      ...{ network: this.network, invariants: this.#invariants, golden: this.#golden, peers },
+      ...{ network: this.network, invariants: this.#invariants, golden: this.#golden },
+      ...{ tripwire: this.#tripwire, peers },
       log: onTrace === undefined ? silentLog : traceLog(onTrace, () => `${this.time.nowMs} ${name}`),
       seams: this.#run.seams ?? {},
       founders: place.isFounder ? this.#founders : undefined,
@@ -318,16 +320,20 @@ export class World {
   #hashNowAndThen(): void {
     this.time.after(2_000, "hash", () => {
       if (this.#isClosing) return;
-      for (const member of this.members()) this.#attend(this.#hash(member));
+      const states = this.members().flatMap(({ id, process, client, state }) =>
+        client === undefined || state === undefined || process.isPaused ? [] : [{ id, process, state }],
+      );
+      // One revision that all have reached and none has compacted.
+      const revision = Math.min(...states.map(({ state }) => state.store.currentRevision));
+      for (const { id, process, state } of states) {
+        if (state.store.compactRevision > revision) continue;
+        const work = state.store.hashKv(revision).then((found) => {
+          if (!process.isKilled) this.#golden.hashed(id, found);
+        });
+        this.#attend(work.catch(unlessCompacted));
+      }
       this.#hashNowAndThen();
     });
-  }
-
-  async #hash(member: WorldMember): Promise<void> {
-    const state = member.state;
-    if (state === undefined || member.client === undefined || member.process.isPaused) return;
-    const found = await state.store.hashKv(0);
-    if (!member.process.isKilled) this.#golden.hashed(member.id, found);
   }
 
   // ---- Peace.
@@ -484,6 +490,11 @@ export class World {
       })
       .join("\n");
   }
+}
+
+/** Compaction may overtake a hash that is being computed. */
+function unlessCompacted(error: unknown): void {
+  if (!(error instanceof RequestError && error.code === "compacted")) throw error;
 }
 
 function peerOf(id: bigint): Peer {
