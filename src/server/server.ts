@@ -287,7 +287,7 @@ function asUsageError(error: unknown): unknown {
     case "EADDRINUSE":
       return new UsageError(
         `cannot listen: ${error.message}`,
-        "Another server uses that port: stop it, or choose another port (--listen-client-urls, --grpc-addr, --port).",
+        "Another server uses that port: stop it, or choose another port (--listen-client-urls, --listen-peer-urls, --grpc-addr, --port).",
       );
     case "EADDRNOTAVAIL":
     case "EACCES":

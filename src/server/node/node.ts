@@ -552,7 +552,8 @@ export class MemberNode implements ServerNode {
     // A follower would send it on, to a leader that knows better.
     if (isForLeaderOnly && !this.#raw.isLeader) return Promise.reject(new RequestError("notLeader"));
     const isBehind = this.#raw.committed - this.#applier.index > limits.applyLagEntriesMax;
-    if (isBehind || this.#proposals.hasLeaderless || !this.#raw.propose(data)) {
+    const isLeaderless = this.#raw.leader === 0n || this.#proposals.hasLeaderless;
+    if (isBehind || isLeaderless || !this.#raw.propose(data)) {
       if (isBehind || isForLeaderOnly || !this.#isLeaderAwaited()) {
         this.#proposals.failedTotal++;
         return Promise.reject(new RequestError("tooManyRequests"));
@@ -566,9 +567,8 @@ export class MemberNode implements ServerNode {
 
   /** No leader is known, or this one hands over: commands wait for the next. */
   #isLeaderAwaited(): boolean {
-    return (
-      this.#proposals.hasLeaderless || this.#raw.leader === 0n || this.#raw.status().leadTransferee !== 0n
-    );
+    const { hasLeaderless } = this.#proposals;
+    return hasLeaderless || this.#raw.leader === 0n || this.#raw.status().leadTransferee !== 0n;
   }
 
   #proposeChange(type: ConfChangeType, id: bigint, change: Omit<MemberChange, "id">): Promise<Member[]> {
@@ -635,7 +635,9 @@ export class MemberNode implements ServerNode {
   }
 
   #beforeTurn(): void {
-    if (this.#proposals.hasLeaderless) this.#proposals.offer((data) => this.#raw.propose(data));
+    if (this.#proposals.hasLeaderless && this.#raw.leader !== 0n) {
+      this.#proposals.offer((data) => this.#raw.propose(data));
+    }
     this.#reads.start();
   }
 
