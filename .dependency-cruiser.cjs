@@ -59,6 +59,20 @@ module.exports = {
     },
     { name: "cli-below-commands", severity: "error", from: { path: "^src/(cli|tui|playground)/" }, to: { path: "^src/commands/" } },
     {
+      name: "ink-in-the-screen",
+      comment: "Ink and React cost half a second of start: the screen alone has them",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/tui/screen/" },
+      to: { path: "^(node_modules/)?(ink|react)(/|$)" },
+    },
+    {
+      name: "screen-when-needed",
+      comment: "the screen is imported when it is opened, not at start",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/tui/screen/" },
+      to: { path: "^src/tui/screen/", dynamic: false, dependencyTypesNot: ["type-only"] },
+    },
+    {
       name: "pure-core",
       comment: "raft, mvcc, lease and state know neither Node nor npm",
       severity: "error",

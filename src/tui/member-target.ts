@@ -78,6 +78,7 @@ export class MemberTarget {
       (response) => ({ response, answerMs: performance.now() - startedMs }),
       (error: Error) => error,
     );
+    const isFirst = !this.isAnswering;
     this.isAnswering = !(outcome instanceof Error);
     if (outcome instanceof Error) {
       // It may come back as a new process: no reason to wait with its metrics then.
@@ -96,7 +97,8 @@ export class MemberTarget {
       clusterId: header === undefined ? undefined : toHexId(header.clusterId),
       status: toStatus(response),
       failure: undefined,
-      answerMs,
+      // The first answer waited for the connection as well.
+      answerMs: isFirst ? undefined : answerMs,
       metrics,
     };
     return this.#answer;

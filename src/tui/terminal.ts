@@ -70,25 +70,28 @@ export class Terminal {
   /** Shows a frame: lines with colours, separated by newlines. */
   draw(frame: string): void {
     const text = this.#options.isColored ? frame : frame.replaceAll(styleCodes, "");
-    this.#frame = text.split("\n").slice(0, this.size.rows);
+    this.#frame = text.split("\n");
     this.#paint();
+  }
+
+  /** Empties the screen: after a change of its size the next frame is drawn whole. */
+  clear(): void {
+    this.#drawn = [];
+    if (this.#isEntered) this.#options.stdout.write(clearScreen);
   }
 
   /** Draws the last frame on an empty screen. */
   repaint(): void {
-    if (!this.#isEntered) return;
-    this.#drawn = [];
-    this.#options.stdout.write(clearScreen);
+    this.clear();
     this.#paint();
   }
 
   #paint(): void {
     // A terminal that is slower than the frames gets the last of them, not all.
     if (!this.#isEntered || this.#isWaiting) return;
-    const lines = Array.from(
-      { length: Math.max(this.#frame.length, this.#drawn.length) },
-      (_, row) => this.#frame[row] ?? "",
-    );
+    // A row below the last one would be taken for the last one.
+    const rows = Math.min(this.size.rows, Math.max(this.#frame.length, this.#drawn.length));
+    const lines = Array.from({ length: rows }, (_, row) => this.#frame[row] ?? "");
     const changed = lines
       .map((line, row) => (line === (this.#drawn[row] ?? "") ? "" : this.#placed(line, row)))
       .join("");

@@ -31,6 +31,8 @@ export type LiveScreenEnd =
   | { readonly kind: "signal"; readonly signal: NodeJS.Signals };
 
 const clockIntervalMs = 1_000;
+/** How long the last line says how something went. */
+const noticeMs = 8_000;
 /** The longest pause between tries while nobody answers. */
 const retryMsMax = 5_000;
 
@@ -112,8 +114,8 @@ class LiveScreen {
     tick(clockIntervalMs / 2);
     this.#undo.push(() => this.#stopClock());
     this.#on(stdout, "resize", () => {
+      this.#terminal.clear();
       this.#store.set({ size: this.#terminal.size, now: nowOf() });
-      this.#terminal.repaint();
     });
     for (const signal of ["SIGTERM", "SIGHUP"] as const) {
       this.#on(process, signal, () => this.#end.resolve({ kind: "signal", signal }));
@@ -200,7 +202,16 @@ class LiveScreen {
       .then((notice) => {
         this.#store.set({ state: settle(this.#store.get().state, notice) });
         this.#wake?.();
+        this.#forgetLater(notice);
       }, this.#end.reject);
+  }
+
+  #forgetLater(notice: string): void {
+    const timer = setTimeout(() => {
+      const { state } = this.#store.get();
+      if (state.notice === notice) this.#store.set({ state: { ...state, notice: undefined } });
+    }, noticeMs);
+    this.#undo.push(() => clearTimeout(timer));
   }
 }
 

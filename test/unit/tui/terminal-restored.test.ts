@@ -70,6 +70,7 @@ describe("The live screen in a terminal", function () {
       // Its own clearing of the screen: it has seen the new size.
       await terminal.shows("\u001b[2J", from);
     }
+    await terminal.shows(/q .*quit/, terminal.output.lastIndexOf("\u001b[2J"));
     const from = terminal.output.length;
     terminal.type("?");
     await terminal.shows(/select a member/, from);

@@ -94,6 +94,21 @@ describe("The terminal of the live screen", () => {
     terminal.leave();
   });
 
+  it("never draws below the last row, where a terminal that was made smaller would overwrite it", () => {
+    const { terminal, stdout } = open();
+    terminal.enter();
+    terminal.draw("1\n2\n3\n4");
+    stdout.rows = 2;
+    stdout.take();
+    terminal.clear();
+    terminal.repaint();
+    terminal.draw("a\nb");
+    const drawn = stdout.take();
+    assert.ok(drawn.includes("\u001b[2;1Hb"));
+    assert.ok(!drawn.includes("\u001b[3;1H"));
+    terminal.leave();
+  });
+
   it("sends no colours where none are wanted", () => {
     const { terminal, stdout } = open(false);
     terminal.enter();
