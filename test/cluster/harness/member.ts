@@ -40,6 +40,7 @@ export class Member {
   readonly folder: string;
   readonly #process: ServerProcess;
   #admin: Admin | undefined;
+  #spawnedMs = 0;
   #state: "running" | "paused" | "down" = "down";
   /** The member's id in the cluster; known once it has answered. */
   id: bigint | undefined;
@@ -87,12 +88,14 @@ export class Member {
 
   spawn(): void {
     this.#process.spawn();
+    this.#spawnedMs = performance.now();
     this.#state = "running";
   }
 
-  /** Milliseconds from spawn to the first linearizable read it answers. */
-  ready(limitMs = 30_000): Promise<number> {
-    return this.#process.ready(limitMs);
+  /** Waits, `limitMs` from now at most, until it answers a linearizable read. */
+  async ready(limitMs = 30_000): Promise<void> {
+    // The process counts from its spawn.
+    await this.#process.ready(performance.now() - this.#spawnedMs + limitMs);
   }
 
   async kill(): Promise<void> {
