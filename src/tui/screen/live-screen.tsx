@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { constants } from "node:os";
 import type { ReadStream, WriteStream } from "node:tty";
 import { render } from "ink";
 import { createDeferred } from "../../lib/deferred.ts";
@@ -31,6 +32,15 @@ export type LiveScreenEnd =
   | { readonly kind: "signal"; readonly signal: NodeJS.Signals };
 
 const clockIntervalMs = 1_000;
+/**
+ * What ends a process unless it listens. Ink's signal-exit listens for them too, and ends the process without an
+ * exit event when nobody else does. SIGINT is the base command's.
+ */
+const deadlySignals: readonly NodeJS.Signals[] = [
+  ...(["SIGTERM", "SIGHUP", "SIGQUIT", "SIGABRT", "SIGALRM", "SIGUSR2"] as const),
+  ...(["SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGSYS", "SIGTRAP"] as const),
+];
+
 /** How long the last line says how something went. */
 const noticeMs = 8_000;
 /** The longest pause between tries while nobody answers. */
@@ -117,7 +127,7 @@ class LiveScreen {
       this.#terminal.clear();
       this.#store.set({ size: this.#terminal.size, now: nowOf() });
     });
-    for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+    for (const signal of deadlySignals.filter((name) => name in constants.signals)) {
       this.#on(process, signal, () => this.#end.resolve({ kind: "signal", signal }));
     }
     this.#on(process, "SIGTSTP", () => this.#stop());

@@ -94,8 +94,9 @@ describe("metastore playground", function () {
     assert.ok(!existsSync(ready.dataDir));
   });
 
-  it("leaves nothing behind when it is killed with kill -9", async () => {
-    const { child, ready } = await play(1);
+  it("leaves nothing of three members behind when it is killed with kill -9", async () => {
+    const { child, ready } = await play(3);
+    assert.equal(ready.members.length, 3);
     child.kill("SIGKILL");
     await nothingIsLeft(ready);
   });

@@ -188,7 +188,7 @@ describe("The screen", () => {
           for (const line of lines) assert.ok(textWidth(line) <= Math.max(1, columns), line);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 

@@ -82,7 +82,7 @@ describe("The live screen in a terminal", function () {
 
   it("leaves with Ctrl-C and exit code 130", async () => {
     const terminal = status();
-    await terminal.shows(/leader/);
+    await terminal.shows(/healthy/);
     terminal.type("\u0003");
     const end = await terminal.end();
     assert.equal(end.code, 130);
@@ -92,11 +92,12 @@ describe("The live screen in a terminal", function () {
   for (const [signal, code] of [
     ["SIGTERM", -15],
     ["SIGHUP", -1],
+    ["SIGALRM", -14],
     ["SIGINT", 130],
   ] as const) {
     it(`restores the terminal on ${signal}`, async () => {
       const terminal = status();
-      await terminal.shows(/leader/);
+      await terminal.shows(/healthy/);
       process.kill(terminal.pid, signal);
       const end = await terminal.end();
       assert.equal(end.code, code);
@@ -106,13 +107,13 @@ describe("The live screen in a terminal", function () {
 
   it("gives the terminal back while it is stopped, and takes it again when it goes on", async () => {
     const terminal = status();
-    await terminal.shows(/leader/);
+    await terminal.shows(/healthy/);
     process.kill(terminal.pid, "SIGTSTP");
     await terminal.shows("\u001b[?1049l");
     const from = terminal.output.length;
     process.kill(terminal.pid, "SIGCONT");
     await terminal.shows("\u001b[?1049h", from);
-    await terminal.shows(/leader/, from);
+    await terminal.shows(/healthy/, from);
     terminal.type("q");
     const end = await terminal.end();
     assert.equal(end.code, 0);
@@ -124,12 +125,12 @@ describe("The live screen in a terminal", function () {
     ["a rejection nobody handles", "Promise.reject(new Error('planted'))"],
   ] as const) {
     it(`restores the terminal on ${what}, and prints it on the usual screen`, async () => {
-      const planted = `process.once("SIGUSR2", () => { ${crash} })`;
+      const planted = `process.once("SIGURG", () => { ${crash} })`;
       const terminal = status([], {
         NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(planted)}`,
       });
-      await terminal.shows(/leader/);
-      process.kill(terminal.pid, "SIGUSR2");
+      await terminal.shows(/healthy/);
+      process.kill(terminal.pid, "SIGURG");
       const end = await terminal.end();
       assert.notEqual(end.code, 0);
       assertRestored(end);
@@ -148,7 +149,7 @@ describe("The live screen in a terminal", function () {
 
   it("sends no colour with NO_COLOR, and prints a table on a dumb terminal", async () => {
     const plain = status([], { NO_COLOR: "1" });
-    await plain.shows(/leader/);
+    await plain.shows(/healthy/);
     plain.type("q");
     const { output } = await plain.end();
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control sequences
