@@ -6,11 +6,12 @@ import { type StyledLine, textWidth, toWidth } from "../styled-line.ts";
 const valueWidth = 9;
 
 /** Rates, the most telling first; without metrics only what the log itself tells. */
-export function throughputLines({ throughput }: ClusterModel, width: number, rows: number): StyledLine[] {
+export function throughputLines(model: ClusterModel, width: number, rows: number): StyledLine[] {
+  const { throughput, memory } = model;
   const order = ["put", "range", "txn", "log", "delete"];
-  const hasMetrics = throughput.some(
-    ({ name, history }) => name !== "log" && history.some((value) => value !== undefined),
-  );
+  const hasMetrics =
+    [...memory.values()].some(({ metrics }) => metrics !== undefined) ||
+    throughput.some(({ name, history }) => name !== "log" && history.some((value) => value !== undefined));
   if (!hasMetrics) {
     const log = throughput.filter(({ name }) => name === "log");
     return [
