@@ -29,6 +29,10 @@ export class Nemesis {
       });
     };
     next();
+    // The first moments of a cluster are a time of their own: nothing is known yet but what was just written.
+    if (faults.includes("power loss") && this.#random.chance(0.5)) {
+      this.#later(this.#random.fraction() * 500, "early fault", () => this.#strike("power loss"));
+    }
   }
 
   #strike(kind: FaultKind): void {
@@ -118,6 +122,11 @@ export class Nemesis {
         if (this.#world.isAtPeace) return;
         const peers = added.members.filter((other) => other.id !== id);
         this.#world.addPlace(id, false, peers);
+        if (!random.chance(0.3)) return;
+        this.#later(random.around(300), "early crash", () => {
+          const newcomer = this.#world.members().find((one) => one.id === id);
+          if (newcomer !== undefined) this.#world.crash(newcomer, "torn", random.around(500));
+        });
       });
     } else if (draw === 1 && learners.length > 0) {
       const { id } = random.pick(learners);

@@ -108,6 +108,8 @@ export class WorldMember {
     });
     const { opened, snapshots } = storage;
     const found = { hardState: opened.hardState, entries: opened.entries, snapshot: opened.snapshotMark };
+    // As in the server: what it is told of its beginning counts until its log has begun.
+    const isEmpty = found.snapshot === undefined && found.entries.length === 0;
     const recovered = seams.recovered?.(found) ?? found;
     invariants.started(id, found, {
       voters: () => [this.#voters(), this.#votersBefore],
@@ -142,9 +144,9 @@ export class WorldMember {
       memberId: id,
       clusterId: CLUSTER_ID,
       name: `m${id}`,
-      bootstrap: this.#options.founders?.map(founderOf),
+      bootstrap: isEmpty ? this.#options.founders?.map(founderOf) : undefined,
       network: seams.network?.(plainNetwork, id) ?? plainNetwork,
-      initialPeers: this.#options.peers,
+      initialPeers: isEmpty ? this.#options.peers : [],
       newMemberId: ([url]) => BigInt(/m(\d+):/.exec(url ?? "")?.[1] ?? 0),
       reconfiguration: { isStrict: settings.isStrictReconfiguration, learnersMax: settings.learnersMax },
       isPreVote: settings.isPreVote,

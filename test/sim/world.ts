@@ -61,7 +61,9 @@ interface Place {
   fs: SimFs;
   runs: number;
   member: WorldMember | undefined;
-  isFounder: boolean;
+  readonly isFounder: boolean;
+  /** Whom one that joins is told to reach. */
+  readonly peers: readonly Peer[];
   isRemoved: boolean;
   /** Its disk was told to fail: it may end for that. */
   isDiskFailing: boolean;
@@ -166,11 +168,11 @@ export class World {
   addPlace(id: bigint, isFounder: boolean, peers: readonly Peer[] = []): void {
     const fs = this.#createDisk(id, 0, (options) => new SimFs(options));
     const place: Place = {
-      ...{ id, fs, runs: 0, member: undefined, isFounder },
+      ...{ id, fs, runs: 0, member: undefined, isFounder, peers },
       ...{ isRemoved: false, isDiskFailing: false },
     };
     this.#places.set(id, place);
-    this.#start(place, peers);
+    this.#start(place);
   }
 
   /** The process ends at once; the disk is as `mode` says when it starts again. */
@@ -208,7 +210,7 @@ export class World {
       if (place.member !== member || place.isRemoved) return;
       place.fs = this.#createDisk(place.id, place.runs, (options) => member.fs.reboot(mode, options));
       place.isDiskFailing = false;
-      this.#start(place, []);
+      this.#start(place);
     });
   }
 
@@ -234,7 +236,7 @@ export class World {
     return fs;
   }
 
-  #start(place: Place, peers: readonly Peer[]): void {
+  #start(place: Place): void {
     const { seed, onTrace } = this.#run;
     const { id } = place;
     const random = new Random(seed, `member ${id} ${place.runs}`);
@@ -245,11 +247,11 @@ export class World {
     const member: WorldMember = new WorldMember({
       ...{ id, process, fs: place.fs, random, settings: this.settings },
       ...{ network: this.network, invariants: this.#invariants, golden: this.#golden },
-      ...{ tripwire: this.#tripwire, peers },
+      tripwire: this.#tripwire,
       log: onTrace === undefined ? silentLog : traceLog(onTrace, () => `${this.time.nowMs} ${name}`),
       seams: this.#run.seams ?? {},
       founders: place.isFounder ? this.#founders : undefined,
-      peers: place.isFounder ? this.#founders.filter((other) => other !== id).map(peerOf) : peers,
+      peers: place.isFounder ? this.#founders.filter((other) => other !== id).map(peerOf) : place.peers,
       nowMs: () => this.time.nowMs,
       onFatal: (error) => this.#died(place, member, error),
     });
