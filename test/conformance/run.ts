@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { Cluster } from "../cluster/harness/index.ts";
 import { findProgram, repositoryRoot, type ServerKind, ServerProcess, versionOf } from "../harness/index.ts";
 
 interface Counts {
@@ -33,6 +34,7 @@ const etcd = process.env["ETCD_PROGRAM"] ?? findProgram("etcd");
 
 const parts: readonly Part[] = [
   { name: "go", title: "Go clientv3 against MetaStore", run: (folder) => goCases(folder, "metastore") },
+  { name: "go-cluster", title: "Go clientv3 against each of three members, and all", run: goClusterCases },
   { name: "go-etcd", title: "Go clientv3 against etcd", run: (folder) => goCases(folder, "etcd") },
   { name: "etcdctl", title: "etcdctl against MetaStore and etcd side by side", run: etcdctlCommands },
   { name: "etcd3", title: "npm etcd3 against MetaStore", run: etcd3Cases },
@@ -43,30 +45,64 @@ function skipped(reason: string): Counts {
 }
 
 async function goCases(folder: string, kind: ServerKind): Promise<Counts> {
-  const go = findProgram("go");
-  if (go === undefined) return skipped("go is not on the PATH");
   if (kind === "etcd" && etcd === undefined) return skipped("etcd is not on the PATH");
-  const binary = join(folder, "conformance.test");
-  const built = await command(go, ["test", "-c", "-o", binary, "."], join(here, "go"), {});
-  if (built.code !== 0) return { passed: 0, failed: 1, skipped: 0, reasons: [] };
+  const binary = await buildGoCases(folder);
+  if (typeof binary !== "string") return binary;
   const server = await ServerProcess.start({
     kind,
     folder: join(folder, kind),
     ...(etcd === undefined ? {} : { program: etcd }),
   });
   try {
-    const args = ["-test.v", "-test.timeout=10m", ...(flags.run === "" ? [] : [`-test.run=${flags.run}`])];
-    const environment = { METASTORE_ENDPOINT: server.endpoint, METASTORE_FRESH: "1" };
-    const { code, output } = await command(binary, args, join(here, "go"), environment, hidePasses);
-    const count = (outcome: string): number =>
-      output.match(new RegExp(`^--- ${outcome}: `, "gm"))?.length ?? 0;
-    const counts = { passed: count("PASS"), failed: count("FAIL"), skipped: count("SKIP") };
-    // A panic or a time-out ends the run without a line for the case it struck.
-    if (code !== 0 && counts.failed === 0) counts.failed = 1;
-    return { ...counts, reasons: goSkipReasons(output) };
+    return await runGoCases(binary, { METASTORE_ENDPOINT: server.endpoint, METASTORE_FRESH: "1" });
   } finally {
     await server.kill();
   }
+}
+
+/** The same cases by way of each member alone, then with all three as endpoints. */
+async function goClusterCases(folder: string): Promise<Counts> {
+  const binary = await buildGoCases(folder);
+  if (typeof binary !== "string") return binary;
+  const cluster = await Cluster.start({
+    kind: "metastore",
+    size: 3,
+    folder: join(folder, "members"),
+    isProxied: false,
+  });
+  try {
+    const single = cluster.members.map(({ endpoint }) => endpoint);
+    const total: Counts = { passed: 0, failed: 0, skipped: 0, reasons: [] };
+    for (const endpoints of [...single, single.join(",")]) {
+      const counts = await runGoCases(binary, { METASTORE_ENDPOINT: endpoints });
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+      total.skipped += counts.skipped;
+      total.reasons.push(...counts.reasons);
+    }
+    return total;
+  } finally {
+    await cluster.close();
+  }
+}
+
+/** The path of the built cases, or why there is none. */
+async function buildGoCases(folder: string): Promise<string | Counts> {
+  const go = findProgram("go");
+  if (go === undefined) return skipped("go is not on the PATH");
+  const binary = join(folder, "conformance.test");
+  const built = await command(go, ["test", "-c", "-o", binary, "."], join(here, "go"), {});
+  return built.code === 0 ? binary : { passed: 0, failed: 1, skipped: 0, reasons: [] };
+}
+
+async function runGoCases(binary: string, environment: Record<string, string>): Promise<Counts> {
+  const args = ["-test.v", "-test.timeout=10m", ...(flags.run === "" ? [] : [`-test.run=${flags.run}`])];
+  const { code, output } = await command(binary, args, join(here, "go"), environment, hidePasses);
+  const count = (outcome: string): number => output.match(new RegExp(`^--- ${outcome}: `, "gm"))?.length ?? 0;
+  const counts = { passed: count("PASS"), failed: count("FAIL"), skipped: count("SKIP") };
+  // A panic or a time-out ends the run without a line for the case it struck.
+  if (code !== 0 && counts.failed === 0) counts.failed = 1;
+  return { ...counts, reasons: goSkipReasons(output) };
 }
 
 /** Go prints the reason of a skip in the lines before its "--- SKIP". */

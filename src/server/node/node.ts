@@ -482,7 +482,7 @@ export class MemberNode implements ServerNode {
 
   leaseTimeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> {
     return this.#byLeader(
-      async () => this.#leases.timeToLive(id, keys),
+      () => this.#timeToLive(id, keys),
       (leader) => this.#remote.leaseTimeToLive(leader, id, keys),
     );
   }
@@ -605,7 +605,7 @@ export class MemberNode implements ServerNode {
   #handler(): PeerHandler {
     const work: LeaderWork = {
       leaseRenew: (id) => this.#asLeader(() => this.#leases.renew(id)),
-      leaseTimeToLive: (id, keys) => this.#asLeader(async () => this.#leases.timeToLive(id, keys)),
+      leaseTimeToLive: (id, keys) => this.#asLeader(() => this.#timeToLive(id, keys)),
       memberPromote: (id) => this.#asLeader(() => this.#changes.promote(id)),
     };
     return {
@@ -622,6 +622,12 @@ export class MemberNode implements ServerNode {
       answer: (_from, method, body) => answerCall(work, method, body),
       removed: () => this.#removed(),
     };
+  }
+
+  /** The leader may not have applied yet what another member has answered already. */
+  async #timeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> {
+    await this.readBarrier();
+    return this.#leases.timeToLive(id, keys);
   }
 
   async #asLeader<T>(work: () => Promise<T>): Promise<T> {

@@ -26,13 +26,18 @@ var serverVersion string
 
 var caseNumber atomic.Int64
 
+// serverEndpoints are those of the members to test, from METASTORE_ENDPOINT: one, or several of one cluster.
+func serverEndpoints() []string {
+	return strings.Split(os.Getenv("METASTORE_ENDPOINT"), ",")
+}
+
 func TestMain(m *testing.M) {
-	endpoint := os.Getenv("METASTORE_ENDPOINT")
+	endpoint := serverEndpoints()[0]
 	if endpoint == "" {
 		fmt.Fprintln(os.Stderr, "METASTORE_ENDPOINT is not set: give the host:port of the server to test")
 		os.Exit(2)
 	}
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	client, err := clientv3.New(clientv3.Config{Endpoints: serverEndpoints(), DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cannot make a client:", err)
 		os.Exit(2)
@@ -60,8 +65,7 @@ type kit struct {
 
 func start(t *testing.T) *kit {
 	t.Helper()
-	endpoint := os.Getenv("METASTORE_ENDPOINT")
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	client, err := clientv3.New(clientv3.Config{Endpoints: serverEndpoints(), DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +75,13 @@ func start(t *testing.T) *kit {
 		_ = client.Close()
 	})
 	prefix := fmt.Sprintf("c%d-%x/", caseNumber.Add(1), time.Now().UnixNano())
-	return &kit{T: t, ctx: ctx, client: client, endpoint: endpoint, prefix: prefix}
+	return &kit{T: t, ctx: ctx, client: client, endpoint: serverEndpoints()[0], prefix: prefix}
 }
 
 // secondClient is another client with a connection of its own.
 func (k *kit) secondClient() *clientv3.Client {
 	k.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{k.endpoint}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	client, err := clientv3.New(clientv3.Config{Endpoints: serverEndpoints(), DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 	k.ok(err)
 	k.Cleanup(func() { _ = client.Close() })
 	return client

@@ -358,8 +358,9 @@ func TestAWatchedLeaseExpiryIsADelete(t *testing.T) {
 	k := start(t)
 	lease := k.lease(2)
 	k.put("b", "1", clientv3.WithLease(lease))
-	k.put("a", "1", clientv3.WithLease(lease))
-	channel := k.watch("", clientv3.WithPrefix())
+	last := k.put("a", "1", clientv3.WithLease(lease))
+	// Not "from now on": the member that watches may be behind the one that took the put.
+	channel := k.watch("", clientv3.WithPrefix(), clientv3.WithRev(last+1))
 	resp := k.next(channel)
 	k.is("events", len(resp.Events), 2)
 	k.is("first", k.describe(resp.Events[0]), "DELETE a")

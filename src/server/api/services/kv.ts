@@ -64,7 +64,13 @@ export function createKvService(context: ServiceContext): Record<string, MethodH
     const request = decodeRangeRequest(bytes);
     guard.admit(call, request.serializable);
     assertValidRange(request);
-    if (request.serializable) return answerRange(request);
+    if (request.serializable) {
+      if (request.revision <= node.kv.currentRevision) return answerRange(request);
+      // A client that has the revision from another member is not wrong; this member is behind. Where no quorum
+      // tells, it says what it knows.
+      const answer = (): Buffer => answerRange(request);
+      return node.readBarrier().then(answer, answer);
+    }
     return node.readBarrier().then(() => answerRange(request));
   };
 

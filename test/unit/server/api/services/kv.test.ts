@@ -46,6 +46,21 @@ describe("KV service", () => {
     );
   });
 
+  it("asks a quorum before it calls the revision of a serializable read a future one", async () => {
+    await put("a", "1");
+    const future = encodeRangeRequest(rangeRequest("a", { serializable: true, revision: 3 }));
+    await assert.rejects(api.call(`${KV}/Range`, future), { code: "futureRevision" });
+    assert.equal(node.barriers, 1);
+    node.barrierError = new RequestError("timeout");
+    await assert.rejects(api.call(`${KV}/Range`, future), { code: "futureRevision" });
+    const { readBarrier } = node;
+    node.readBarrier = async () => {
+      node.readBarrier = readBarrier;
+      await put("a", "2");
+    };
+    assert.equal(decodeRangeResponse(await api.call(`${KV}/Range`, future)).kvs[0]?.value, fromUtf8("2"));
+  });
+
   it("reads after a read barrier, and without one when serializable", async () => {
     await put("a", "1");
     const linearizable = decodeRangeResponse(
