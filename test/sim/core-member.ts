@@ -1,5 +1,5 @@
 import { silentLog } from "../../src/lib/log.ts";
-import type { Peer, PeerHandler, PeerNetwork } from "../../src/server/node/peers.ts";
+import type { PeerHandler, PeerNetwork } from "../../src/server/node/peers.ts";
 import {
   type ConfState,
   confChangeOf,
@@ -61,6 +61,8 @@ export interface CoreEvents {
   /** The configuration holds the member no more. */
   removed(id: bigint): void;
 }
+
+const MEMBER_IDS_MAX = 100;
 
 export function emptyDisk(): CoreDisk {
   return { hardState: emptyHardState, entries: [], snapshot: undefined };
@@ -143,6 +145,9 @@ export class CoreMember implements PeerHandler {
         settings.voters.map((nodeId) => ({ type: confChangeType.addNode, nodeId, context })),
       );
     }
+    // Whom raft talks to is its own affair here: everybody can reach everybody.
+    const ids = Array.from({ length: MEMBER_IDS_MAX }, (_, i) => BigInt(i + 1));
+    this.#network.setPeers(ids.filter((other) => other !== id).map((other) => ({ id: other, peerUrls: [] })));
     this.#network.start(this);
     this.process.clock.every(settings.tickMs, () => {
       this.raw.tick();
@@ -250,21 +255,11 @@ export class CoreMember implements PeerHandler {
   #send(messages: readonly Message[]): void {
     if (messages.length === 0) return;
     for (const message of messages) this.#invariants.sent(this.id, message);
-    this.#network.setPeers(this.#peers(messages));
     this.#network.send(messages.filter(({ type }) => type !== messageType.snap));
     for (const message of messages) {
       if (message.type !== messageType.snap) continue;
       this.#network.sendSnapshot(message, { chunks: [Buffer.from("state")], close: () => {} });
     }
-  }
-
-  /** Raft alone names whom it talks to here: answers go to members that this one does not know yet. */
-  #peers(messages: readonly Message[]): Peer[] {
-    const { voters, learners, votersOutgoing, learnersNext } = this.raw.confState;
-    const ids = new Set([...voters, ...learners, ...votersOutgoing, ...learnersNext]);
-    for (const message of messages) ids.add(message.to);
-    ids.delete(this.id);
-    return [...ids].map((id) => ({ id, peerUrls: [] }));
   }
 
   #queueWrite(message: Message): void {

@@ -5,13 +5,18 @@ import { peerUrlOf, type WorldMember } from "./world-member.ts";
 import type { FaultKind } from "./world-settings.ts";
 
 const CHANGE_TIMEOUT_MS = 9_000;
+const CHANGE_MS = 3_000;
 const MEMBERS_MAX = 7;
+/** More than the log keeps for those that are a little behind. */
+const BURST_WRITES = 1_500;
+const BURSTS_MAX = 2;
 
 /** Draws one misfortune after the other and does it to the world, until there is peace. */
 export class Nemesis {
   readonly #world: World;
   readonly #random: Random;
   #nextId: bigint;
+  #bursts = 0;
 
   constructor(world: World, random: Random) {
     this.#world = world;
@@ -29,10 +34,18 @@ export class Nemesis {
       });
     };
     next();
+    if (faults.includes("membership")) this.#changeNowAndThen();
     // The first moments of a cluster are a time of their own: nothing is known yet but what was just written.
     if (faults.includes("power loss") && this.#random.chance(0.5)) {
       this.#later(this.#random.fraction() * 500, "early fault", () => this.#strike("power loss"));
     }
+  }
+
+  #changeNowAndThen(): void {
+    this.#later(this.#random.around(CHANGE_MS), "membership", () => {
+      this.#strike("membership");
+      this.#changeNowAndThen();
+    });
   }
 
   #strike(kind: FaultKind): void {
@@ -87,6 +100,15 @@ export class Nemesis {
       case "membership":
         this.#changeMembership(member);
         return;
+      case "left behind": {
+        if (this.#bursts >= BURSTS_MAX || running.length < 3) return;
+        this.#bursts++;
+        this.#count("members left behind");
+        const follower = running.find((one) => one.node?.leaderId !== one.id) ?? member;
+        this.#world.crash(follower, "clean", 2_000 + random.around(1_000));
+        this.#world.burst(BURST_WRITES);
+        return;
+      }
       case "leader move": {
         const others = running.filter((other) => other !== member);
         if (others.length === 0) return;
@@ -113,7 +135,7 @@ export class Nemesis {
     const learners = members.filter(({ isLearner }) => isLearner);
     const voters = members.filter(({ isLearner }) => !isLearner);
     const random = this.#random;
-    const draw = random.below(4);
+    const draw = learners.length > 0 ? random.pick([0, 1, 1, 1, 2, 3]) : random.pick([0, 0, 2]);
     if (draw === 0 && members.length < MEMBERS_MAX) {
       const id = this.#nextId++;
       const isLearner = random.chance(0.6);

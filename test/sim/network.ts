@@ -152,14 +152,19 @@ export class SimNetwork {
         this.counts.add("messages cut off", messages.length);
         return;
       }
-      if (this.#refuses(arrived, from)) return;
+      if (this.refuses(arrived, from)) return;
       arrived.process.run(() => arrived.handler.receive(messages));
     });
   }
 
-  /** A member that was removed is told so in place of being heard. */
-  #refuses(target: Endpoint, from: Endpoint): boolean {
-    if (!target.isRemoved(from.id)) return false;
+  /** A member that was removed is told so in place of being heard; a stranger is not heard (peer/DESIGN.md, I7). */
+  refuses(target: Endpoint, from: Endpoint): boolean {
+    if (!target.isRemoved(from.id)) {
+      if (target.knows(from.id)) return false;
+      this.counts.add("messages of strangers");
+      this.#reportUnreachable(from, target.id);
+      return true;
+    }
     this.#time.after(this.settings.latencyMs, `removed ${from.id}`, () =>
       from.process.run(() => {
         if (this.endpoint(from.id)?.process === from.process) from.handler.removed();
@@ -208,7 +213,7 @@ export class SimNetwork {
       };
       this.#time.after(delayMs, `call ${from.id}>${to} ${method}`, () => {
         const target = this.endpoint(to);
-        if (target === undefined || this.link(from.id, to).isBlocked) return;
+        if (target === undefined || this.link(from.id, to).isBlocked || !target.knows(from.id)) return;
         target.process.run(() => {
           target.handler.answer(from.id, method, body).then(
             (answer) => answered(target, () => resolve(answer)),
@@ -236,7 +241,10 @@ class SimPeerNetwork implements PeerNetwork {
   }
 
   start(handler: PeerHandler): void {
-    this.#endpoint = { id: this.#id, process: this.#process, handler, isRemoved: this.#isRemoved };
+    this.#endpoint = {
+      ...{ id: this.#id, process: this.#process, handler, isRemoved: this.#isRemoved },
+      knows: (id) => this.#peers.has(id),
+    };
     this.#network.register(this.#endpoint);
   }
 

@@ -12,6 +12,7 @@ export const faultKinds = [
   "slow disk",
   "failing disk",
   "membership",
+  "left behind",
   "leader move",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];

@@ -15,7 +15,7 @@ import { ClientDoor } from "./client-door.ts";
 import { type CrashMode, SimFs } from "./disk.ts";
 import { FaultCounts } from "./fault-counts.ts";
 import { GoldenHistory } from "./golden-history.ts";
-import { CALL_TIMEOUT_MS, KvClient, perform, type Recorder } from "./kv-client.ts";
+import { CALL_TIMEOUT_MS, KvClient, perform, type Recorder, recorded } from "./kv-client.ts";
 import { LeaseClient } from "./lease-client.ts";
 import { digestOf } from "./member.ts";
 import { Nemesis } from "./nemesis.ts";
@@ -54,6 +54,9 @@ const CONVERGE_MS = 10_000;
 /** From the end of a lease until its key is gone: a scan, a revoke, and a new leader that gives it its time again. */
 const LEASE_BOUND_MS = 5_000;
 const LEASE_TTL_MS_MAX = 5_000;
+
+const BURST_CLIENTS = 150;
+const BURST_CLIENT_FIRST = 1_000;
 
 /** A member as the world keeps it over its runs. */
 interface Place {
@@ -95,6 +98,7 @@ export class World {
   readonly #watchers: WatchClient[] = [];
   readonly #leaseholders: LeaseClient[] = [];
   readonly #founders: readonly bigint[];
+  #bursts = 0;
   #isAtPeace = false;
   #isOver = false;
   #isClosing = false;
@@ -310,6 +314,26 @@ export class World {
     }
     for (const client of [...this.#clients, ...this.#watchers, ...this.#leaseholders])
       this.#attend(client.run());
+  }
+
+  /** So many writes that a member which misses them needs a snapshot; a few hundred at a time. */
+  burst(writes: number): void {
+    const burst = ++this.#bursts;
+    const random = new Random(this.#run.seed, `burst ${this.time.nowMs}`);
+    const context = { door: this.door, time: this.time, recorder: this.#recorder };
+    const write = async (client: number): Promise<void> => {
+      for (let i = 0; i < writes / BURST_CLIENTS && !this.#isAtPeace; i++) {
+        const put = {
+          kind: "put" as const,
+          key: `b${random.below(4)}`,
+          value: `${client}.${burst}.${i}`,
+          lease: "",
+        };
+        await recorded(context, client, random, { kind: "txn", compares: [], success: [put], failure: [] });
+        await this.door.sleep(1);
+      }
+    };
+    for (let i = 0; i < BURST_CLIENTS; i++) this.#attend(write(BURST_CLIENT_FIRST + i));
   }
 
   #attend(work: Promise<void>): void {
