@@ -49,7 +49,7 @@ export class Nemesis {
   }
 
   #strike(kind: FaultKind): void {
-    const running = this.#world.members().filter((member) => !member.process.isPaused);
+    const running = this.#world.cluster.members().filter((member) => !member.process.isPaused);
     // The leader is where it hurts most.
     const leaders = running.filter((member) => member.node?.leaderId === member.id);
     const member =
@@ -63,18 +63,18 @@ export class Nemesis {
     switch (kind) {
       case "crash":
         this.#count("crashes");
-        this.#world.crash(member, random.pick(["clean", "dropped", "torn"]), random.around(1_500));
+        this.#world.cluster.crash(member, random.pick(["clean", "dropped", "torn"]), random.around(1_500));
         return;
       case "power loss":
         this.#count("power losses");
         for (const one of running) {
           if (random.chance(0.8))
-            this.#world.crash(one, random.pick(["dropped", "torn"]), random.around(1_000));
+            this.#world.cluster.crash(one, random.pick(["dropped", "torn"]), random.around(1_000));
         }
         return;
       case "restart":
         this.#count("restarts");
-        this.#world.restart(member, random.around(500));
+        this.#world.cluster.restart(member, random.around(500));
         return;
       case "partition":
         this.#partition();
@@ -90,12 +90,12 @@ export class Nemesis {
         return;
       case "slow disk":
         this.#count("slow disks");
-        this.#world.slowDisk(member, random.pick([20, 100]));
-        this.#later(random.around(3_000), "fast disk", () => this.#world.slowDisk(member, 1));
+        this.#world.cluster.slowDisk(member, random.pick([20, 100]));
+        this.#later(random.around(3_000), "fast disk", () => this.#world.cluster.slowDisk(member, 1));
         return;
       case "failing disk":
         this.#count("failing disks");
-        this.#world.failDisk(member, random.pick(["EIO", "ENOSPC"]));
+        this.#world.cluster.failDisk(member, random.pick(["EIO", "ENOSPC"]));
         return;
       case "membership":
         this.#changeMembership(member);
@@ -105,7 +105,7 @@ export class Nemesis {
         this.#bursts++;
         this.#count("members left behind");
         const follower = running.find((one) => one.node?.leaderId !== one.id) ?? member;
-        this.#world.crash(follower, "clean", 2_000 + random.around(1_000));
+        this.#world.cluster.crash(follower, "clean", 2_000 + random.around(1_000));
         this.#world.burst(BURST_WRITES);
         return;
       }
@@ -122,7 +122,7 @@ export class Nemesis {
   #partition(): void {
     const { network } = this.#world;
     this.#count("partitions");
-    network.setBlocked(drawPartition(this.#random, this.#world.ids()));
+    network.setBlocked(drawPartition(this.#random, this.#world.cluster.ids()));
     const isFlapping = this.#random.chance(0.2);
     this.#later(this.#random.around(isFlapping ? 300 : 4_000), "end of partition", () => {
       if (isFlapping && this.#random.chance(0.8)) this.#partition();
@@ -143,11 +143,11 @@ export class Nemesis {
         const added = await node.memberAdd([peerUrlOf(id)], isLearner);
         if (this.#world.isAtPeace) return;
         const peers = added.members.filter((other) => other.id !== id);
-        this.#world.addPlace(id, false, peers);
+        this.#world.cluster.add(id, false, peers);
         if (!random.chance(0.3)) return;
         this.#later(random.around(300), "early crash", () => {
-          const newcomer = this.#world.members().find((one) => one.id === id);
-          if (newcomer !== undefined) this.#world.crash(newcomer, "torn", random.around(500));
+          const newcomer = this.#world.cluster.members().find((one) => one.id === id);
+          if (newcomer !== undefined) this.#world.cluster.crash(newcomer, "torn", random.around(500));
         });
       });
     } else if (draw === 1 && learners.length > 0) {

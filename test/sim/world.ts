@@ -1,6 +1,4 @@
 import { RequestError } from "../../src/lib/errors.ts";
-import { type Log, silentLog } from "../../src/lib/log.ts";
-import type { Peer } from "../../src/server/node/index.ts";
 import {
   checkLeases,
   checkStoreHistory,
@@ -12,7 +10,7 @@ import {
   type Violation,
 } from "../checkers/index.ts";
 import { ClientDoor } from "./client-door.ts";
-import { type CrashMode, SimFs } from "./disk.ts";
+import { Cluster } from "./cluster.ts";
 import { FaultCounts } from "./fault-counts.ts";
 import { GoldenHistory } from "./golden-history.ts";
 import { CALL_TIMEOUT_MS, KvClient, perform, type Recorder, recorded } from "./kv-client.ts";
@@ -20,14 +18,13 @@ import { LeaseClient } from "./lease-client.ts";
 import { digestOf } from "./member.ts";
 import { Nemesis } from "./nemesis.ts";
 import { SimNetwork } from "./network.ts";
-import { SimProcess } from "./process.ts";
 import { RaftInvariants } from "./raft-invariants.ts";
 import { Random, TraceHash } from "./random.ts";
 import type { Seams } from "./seams.ts";
 import { InvariantBroken, Tripwire } from "./tripwire.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { WatchClient } from "./watch-client.ts";
-import { peerUrlOf, WorldMember } from "./world-member.ts";
+import type { WorldMember } from "./world-member.ts";
 import { drawWorldSettings, type WorldSettings } from "./world-settings.ts";
 
 export interface WorldRun {
@@ -58,20 +55,6 @@ const LEASE_TTL_MS_MAX = 5_000;
 const BURST_CLIENTS = 150;
 const BURST_CLIENT_FIRST = 1_000;
 
-/** A member as the world keeps it over its runs. */
-interface Place {
-  readonly id: bigint;
-  fs: SimFs;
-  runs: number;
-  member: WorldMember | undefined;
-  readonly isFounder: boolean;
-  /** Whom one that joins is told to reach. */
-  readonly peers: readonly Peer[];
-  isRemoved: boolean;
-  /** Its disk was told to fail: it may end for that. */
-  isDiskFailing: boolean;
-}
-
 /**
  * A cluster of production members, its clients and its misfortunes, all in one process and one order of events: a
  * pure function of the seed. First everything may go wrong, then nothing does, and the cluster must come to rest.
@@ -87,17 +70,16 @@ export class World {
   readonly counts = new FaultCounts();
   readonly network: SimNetwork;
   readonly door: ClientDoor;
+  readonly cluster: Cluster;
   readonly #run: WorldRun;
   readonly #trace = new TraceHash();
   readonly #tripwire = new Tripwire();
   readonly #invariants: RaftInvariants;
   readonly #golden = new GoldenHistory(this.#tripwire);
-  readonly #places = new Map<bigint, Place>();
   readonly #recorder: Recorder = { operations: [], serializable: [] };
   readonly #clients: KvClient[] = [];
   readonly #watchers: WatchClient[] = [];
   readonly #leaseholders: LeaseClient[] = [];
-  readonly #founders: readonly bigint[];
   #bursts = 0;
   #isAtPeace = false;
   #isOver = false;
@@ -111,31 +93,32 @@ export class World {
     this.settings = drawWorldSettings(random, run.members);
     this.time = new VirtualTime(this.#trace, run.onTrace);
     this.network = new SimNetwork(this.time, new Random(seed, "network"), this.settings.network, this.counts);
-    this.#founders = Array.from({ length: this.settings.members }, (_, i) => BigInt(i + 1));
-    this.#invariants = new RaftInvariants(this.#founders.length, this.#tripwire);
+    const founders = Array.from({ length: this.settings.members }, (_, i) => BigInt(i + 1));
+    this.#invariants = new RaftInvariants(founders.length, this.#tripwire);
     this.network.onSend = (from, message) => this.#tripwire.guard(() => this.#invariants.sent(from, message));
-    this.door = new ClientDoor(this.time, new Random(seed, "door"), () => this.members());
+    this.door = new ClientDoor(this.time, new Random(seed, "door"), () => this.cluster.members());
+    this.cluster = new Cluster({
+      ...{
+        seed,
+        founders,
+        time: this.time,
+        network: this.network,
+        counts: this.counts,
+        settings: this.settings,
+      },
+      ...{ invariants: this.#invariants, golden: this.#golden, tripwire: this.#tripwire },
+      seams: run.seams ?? {},
+      onTrace: run.onTrace,
+    });
+    for (const id of founders) this.cluster.add(id, true);
   }
 
   get isAtPeace(): boolean {
     return this.#isAtPeace;
   }
 
-  /** Those whose process exists. */
-  members(): WorldMember[] {
-    return [...this.#places.values()].flatMap(({ member }) =>
-      member === undefined || member.process.isKilled ? [] : [member],
-    );
-  }
-
-  /** All that were ever started, removed ones aside. */
-  ids(): bigint[] {
-    return [...this.#places.values()].filter(({ isRemoved }) => !isRemoved).map(({ id }) => id);
-  }
-
   async run(): Promise<WorldOutcome> {
     const { seed, safetyMs } = this.#run;
-    for (const id of this.#founders) this.addPlace(id, true);
     this.#startClients();
     const nemesis = new Nemesis(this, new Random(seed, "nemesis"));
     nemesis.start();
@@ -162,131 +145,9 @@ export class World {
     while (!isDone() && this.time.step(untilMs)) {
       // Everything that the event has set going in promises runs to its end.
       await turn();
-      for (const { member } of this.#places.values()) member?.observe();
+      this.cluster.observe();
       if (this.#tripwire.broken !== undefined) throw this.#tripwire.broken;
     }
-  }
-
-  // ---- What the nemesis does to members.
-
-  addPlace(id: bigint, isFounder: boolean, peers: readonly Peer[] = []): void {
-    const fs = this.#createDisk(id, 0, (options) => new SimFs(options));
-    const place: Place = {
-      ...{ id, fs, runs: 0, member: undefined, isFounder, peers },
-      ...{ isRemoved: false, isDiskFailing: false },
-    };
-    this.#places.set(id, place);
-    this.#start(place);
-  }
-
-  /** The process ends at once; the disk is as `mode` says when it starts again. */
-  crash(member: WorldMember, mode: CrashMode, downMs: number): void {
-    const place = this.#places.get(member.id)!;
-    if (place.member !== member || member.process.isKilled) return;
-    member.kill();
-    this.#rebootLater(place, member, mode, downMs);
-  }
-
-  /** As an operator restarts it. */
-  restart(member: WorldMember, downMs: number): void {
-    const place = this.#places.get(member.id)!;
-    member.process.run(() => {
-      member.stop().then(
-        () => this.crash(member, "clean", downMs),
-        (error: Error) => this.#died(place, member, error),
-      );
-    });
-  }
-
-  failDisk(member: WorldMember, code: string): void {
-    this.#places.get(member.id)!.isDiskFailing = true;
-    member.fs.failNext(code);
-  }
-
-  slowDisk(member: WorldMember, factor: number): void {
-    this.#slowness.set(member.fs, factor);
-  }
-
-  readonly #slowness = new WeakMap<SimFs, number>();
-
-  #rebootLater(place: Place, member: WorldMember, mode: CrashMode, downMs: number): void {
-    this.time.after(downMs, `start m${place.id}`, () => {
-      if (place.member !== member || place.isRemoved) return;
-      place.fs = this.#createDisk(place.id, place.runs, (options) => member.fs.reboot(mode, options));
-      place.isDiskFailing = false;
-      this.#start(place);
-    });
-  }
-
-  #createDisk(
-    id: bigint,
-    run: number,
-    create: (options: ConstructorParameters<typeof SimFs>[0]) => SimFs,
-  ): SimFs {
-    const random = new Random(this.#run.seed, `disk ${id} ${run}`);
-    const { diskMs } = this.settings;
-    const fs: SimFs = create({
-      seed: random.below(0x4000_0000),
-      delay: () => {
-        const factor = this.#isAtPeace ? 0.1 : (this.#slowness.get(fs) ?? 1);
-        const process = this.#places.get(id)?.member?.process;
-        const delayMs = random.around(diskMs * factor);
-        return new Promise((resolve) => {
-          if (process === undefined) this.time.after(delayMs, "disk", resolve);
-          else process.post(delayMs, "disk", resolve);
-        });
-      },
-    });
-    return fs;
-  }
-
-  #start(place: Place): void {
-    const { seed, onTrace } = this.#run;
-    const { id } = place;
-    const random = new Random(seed, `member ${id} ${place.runs}`);
-    const { driftMax } = this.settings;
-    const rate = this.#isAtPeace ? 1 : 1 + driftMax * (2 * random.fraction() - 1);
-    const name = `m${id}.${place.runs++}`;
-    const process = new SimProcess(this.time, name, { offsetMs: random.below(1_000_000), rate });
-    const member: WorldMember = new WorldMember({
-      ...{ id, process, fs: place.fs, random, settings: this.settings },
-      ...{ network: this.network, invariants: this.#invariants, golden: this.#golden },
-      tripwire: this.#tripwire,
-      log: onTrace === undefined ? silentLog : traceLog(onTrace, () => `${this.time.nowMs} ${name}`),
-      seams: this.#run.seams ?? {},
-      founders: place.isFounder ? this.#founders : undefined,
-      peers: place.isFounder ? this.#founders.filter((other) => other !== id).map(peerOf) : place.peers,
-      nowMs: () => this.time.nowMs,
-      onFatal: (error) => this.#died(place, member, error),
-    });
-    place.member = member;
-    member.start().then(
-      () => this.counts.add("members up"),
-      (error: Error) => this.#died(place, member, error),
-    );
-  }
-
-  /** A process that says that it must end. */
-  #died(place: Place, member: WorldMember, error: Error): void {
-    if (place.member !== member || member.process.isKilled || this.#isClosing) return;
-    if (error instanceof InvariantBroken) return;
-    if (error.name === "UsageError" && /permanently removed/.test(error.message)) {
-      this.counts.add("members gone after removal");
-      place.isRemoved = true;
-      member.kill();
-      return;
-    }
-    if (error.name === "RequestError" && (error as { code?: string }).code === "stopped") return;
-    if (error.name === "StorageFailure" && place.isDiskFailing) {
-      this.counts.add("members ended by their disk");
-      member.kill();
-      this.#rebootLater(place, member, "dropped", 1_000);
-      return;
-    }
-    this.#tripwire.broken ??= new InvariantBroken(
-      "members do not fail",
-      `member ${place.id}: ${error.stack ?? error.message}`,
-    );
   }
 
   // ---- Clients.
@@ -346,9 +207,11 @@ export class World {
   #hashNowAndThen(): void {
     this.time.after(2_000, "hash", () => {
       if (this.#isClosing) return;
-      const states = this.members().flatMap(({ id, process, client, state }) =>
-        client === undefined || state === undefined || process.isPaused ? [] : [{ id, process, state }],
-      );
+      const states = this.cluster
+        .members()
+        .flatMap(({ id, process, client, state }) =>
+          client === undefined || state === undefined || process.isPaused ? [] : [{ id, process, state }],
+        );
       // One revision that all have reached and none has compacted.
       const revision = Math.min(...states.map(({ state }) => state.store.currentRevision));
       for (const { id, process, state } of states) {
@@ -368,14 +231,7 @@ export class World {
     this.#isAtPeace = true;
     this.network.setBlocked(() => false);
     this.network.isDisturbed = false;
-    for (const place of this.#places.values()) {
-      const { member } = place;
-      if (member === undefined || place.isRemoved) continue;
-      member.process.setRate(1);
-      if (member.process.isPaused) member.process.resume();
-      // Those that are down start as was planned, but soon.
-      if (member.process.isKilled) this.#rebootLater(place, member, "dropped", 100);
-    }
+    this.cluster.makePeace();
     await this.#untilWriteSucceeds();
     this.#peaceFromMs = this.time.nowMs;
     for (const watcher of this.#watchers) watcher.settle();
@@ -400,7 +256,7 @@ export class World {
       const member = this.door.pick(random);
       if (member === undefined) return;
       const request = { kind: "range" as const, key: "k0", rangeEnd: "", revision: 0 };
-      const put = { kind: "put" as const, key: "peace", value: "peace", lease: "" };
+      const put = { kind: "put" as const, key: "peace", value: `peace.${this.time.nowMs}`, lease: "" };
       const write = { kind: "txn" as const, compares: [], success: [put], failure: [] };
       const callMs = this.time.nowMs;
       const wrote = await this.door.call(member, (node) => perform(node, write), CALL_TIMEOUT_MS);
@@ -414,7 +270,7 @@ export class World {
       if (this.time.nowMs >= untilMs) {
         this.#tripwire.fail(
           "liveness at peace",
-          `no write succeeds within ${RECOVER_MS} ms\n${this.describe()}`,
+          `no write succeeds within ${RECOVER_MS} ms\n${this.cluster.describe()}`,
         );
       }
       this.#attend(tryOnce());
@@ -426,49 +282,42 @@ export class World {
     const untilMs = this.time.nowMs + CONVERGE_MS;
     let isEqual = false;
     await this.runUntil(untilMs, () => {
-      const nodes = this.#finalMembers().map((member) => member.node);
+      const nodes = this.cluster.namedMembers().map((member) => member.node);
       isEqual = nodes.every(
         (node) =>
           node !== undefined &&
           node.appliedIndex === nodes[0]!.appliedIndex &&
           node.appliedIndex === node.raftIndex,
       );
-      return isEqual && this.#finalMembers().every((member) => member.client !== undefined);
+      return isEqual && this.cluster.namedMembers().every((member) => member.client !== undefined);
     });
     if (!isEqual) {
-      this.#tripwire.fail("all members get equal", `not within ${CONVERGE_MS} ms\n${this.describe()}`);
+      this.#tripwire.fail(
+        "all members get equal",
+        `not within ${CONVERGE_MS} ms\n${this.cluster.describe()}`,
+      );
     }
-    const members = this.#finalMembers();
-    const digests = await Promise.all(members.map((member) => this.#digest(member)));
-    const other = digests.findIndex((digest) => digest !== digests[0]);
-    if (other < 0) return;
-    const detail = `members ${members[0]!.id} and ${members[other]!.id}:\n${digests[0]}\n${digests[other]}`;
-    this.#tripwire.fail("equal members have equal states", detail);
+    await this.#compareStates(this.cluster.namedMembers());
   }
 
-  async #digest(member: WorldMember): Promise<string> {
-    // Hashing takes turns of the member's own clock.
-    const work = digestOf(member.state!);
-    let digest: string | undefined;
+  /** All at the same moment; what is left of hashing takes turns of the members' own clocks. */
+  async #compareStates(members: readonly WorldMember[]): Promise<void> {
+    const works = members.map(async ({ state }) => {
+      const list = state!.membership.list().map(({ id, isLearner }) => `${id}${isLearner ? "l" : ""}`);
+      return `${await digestOf(state!)} members ${list}`;
+    });
+    let digests: readonly string[] | undefined;
     this.#attend(
-      work.then((found) => {
-        digest = found;
+      Promise.all(works).then((found) => {
+        digests = found;
       }),
     );
     await turn();
-    await this.runUntil(this.time.nowMs + 1_000, () => digest !== undefined);
-    const members = member
-      .state!.membership.list()
-      .map(({ id, isLearner }) => `${id}${isLearner ? "l" : ""}`);
-    return `${digest} members ${members}`;
-  }
-
-  /** The members that the newest membership names. */
-  #finalMembers(): WorldMember[] {
-    const running = this.members().filter((member) => member.node !== undefined);
-    const newest = running.sort((left, right) => right.node!.appliedIndex - left.node!.appliedIndex)[0];
-    const ids = newest?.node?.members().map((member) => member.id) ?? [];
-    return ids.flatMap((id) => this.#places.get(id)?.member ?? []);
+    await this.runUntil(this.time.nowMs + CONVERGE_MS, () => digests !== undefined);
+    const other = digests?.findIndex((digest) => digest !== digests![0]) ?? 0;
+    if (other < 0) return;
+    const detail = `members ${members[0]!.id} and ${members[other]!.id}:\n${digests?.[0]}\n${digests?.[other]}`;
+    this.#tripwire.fail("equal members have equal states", detail);
   }
 
   // ---- The verdict.
@@ -500,22 +349,6 @@ export class World {
     }
     if (verdict.kind !== "linearizable") throw new InvariantBroken("linearizability", "nobody can tell");
   }
-
-  describe(): string {
-    return [...this.#places.values()]
-      .map(({ id, member, isRemoved }) => {
-        if (isRemoved || member === undefined) return `  member ${id}: removed`;
-        const { node, process } = member;
-        const state = process.isKilled ? "down" : process.isPaused ? "paused" : "up";
-        if (node === undefined) return `  member ${id}: ${state}, reading its disk`;
-        const members = node.members().map((other) => `${other.id}${other.isLearner ? "l" : ""}`);
-        return (
-          `  member ${id}: ${state}, leader ${node.leaderId} in term ${node.term}, committed ${node.raftIndex}, ` +
-          `applied ${node.appliedIndex}, members ${members}, ${member.client === undefined ? "not serving" : "serving"}`
-        );
-      })
-      .join("\n");
-  }
 }
 
 /** Compaction may overtake a hash that is being computed. */
@@ -523,21 +356,7 @@ function unlessCompacted(error: unknown): void {
   if (!(error instanceof RequestError && error.code === "compacted")) throw error;
 }
 
-function peerOf(id: bigint): Peer {
-  return { id, peerUrls: [peerUrlOf(id)] };
-}
-
 /** Lets all promises that can go on go on. Nothing of the world runs in between. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-function traceLog(onTrace: (line: string) => void, where: () => string): Log {
-  const line =
-    (level: string) =>
-    (message: string, fields: unknown = {}): void => {
-      const text = JSON.stringify(fields, (_, value) => (typeof value === "bigint" ? String(value) : value));
-      onTrace(`${where()} ${level}: ${message} ${text}`);
-    };
-  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
