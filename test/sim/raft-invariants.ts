@@ -28,7 +28,7 @@ interface MemberView {
 export interface Beliefs {
   /** As it knows them, or knew them before the event under way. */
   readonly voters: () => readonly Voters[];
-  /** The term it leads; undefined when it does not lead. */
+  /** The term it leads, or led before the event under way; undefined when it does not lead. */
   readonly leaderTerm: () => number | undefined;
 }
 

@@ -113,7 +113,8 @@ export class WorldMember {
     const recovered = seams.recovered?.(found) ?? found;
     invariants.started(id, found, {
       voters: () => [this.#voters(), this.#votersBefore],
-      leaderTerm: () => (node?.leaderId === id ? node.term : undefined),
+      // One that applies its own removal leads no more while the rest of the batch is applied.
+      leaderTerm: () => (node?.leaderId === id ? node.term : this.#ledTermBefore),
     });
     state.startAt(recovered.snapshot?.index ?? 0);
     const watchHub = new WatchHub({
@@ -191,10 +192,12 @@ export class WorldMember {
       invariants.leaderCommits(this.id, node.raftIndex);
     }
     const applied = node.appliedIndex;
-    if (applied === this.#appliedSeen) return;
-    this.#appliedSeen = applied;
-    this.#observed?.reached(applied);
-    this.#votersBefore = this.#voters();
+    if (applied !== this.#appliedSeen) {
+      this.#appliedSeen = applied;
+      this.#observed?.reached(applied);
+      this.#votersBefore = this.#voters();
+    }
+    this.#ledTermBefore = node.leaderId === this.id ? node.term : undefined;
   }
 
   #voters(): Voters {
@@ -203,6 +206,7 @@ export class WorldMember {
   }
 
   #appliedSeen = -1;
+  #ledTermBefore: number | undefined;
   #votersBefore: Voters = { incoming: [], outgoing: [] };
 
   /** As SIGTERM does: hands leadership over, answers what waits, closes its files. */
