@@ -16,6 +16,7 @@ export class TraceOutput {
   level: LogLevel = "DEBUG";
   readonly logger: RaftLogger = {
     debug: (text) => this.#log("DEBUG", text),
+    detail: (text) => this.#log("INFO", text),
     info: (text) => this.#log("INFO", text),
     warn: (text) => this.#log("WARN", text),
     error: (text) => this.#log("ERROR", text),

@@ -6,6 +6,8 @@ import type { Log } from "../../lib/log.ts";
  */
 export interface RaftLogger {
   debug(text: () => string): void;
+  /** Of level INFO in the traces, and so frequent under load that an operator is spared it. */
+  detail(text: () => string): void;
   info(text: () => string): void;
   warn(text: () => string): void;
   error(text: () => string): void;
@@ -13,10 +15,12 @@ export interface RaftLogger {
 
 /** The lines as lines of the member's log. */
 export function createRaftLogger(log: Log): RaftLogger {
+  const debug = (text: () => string): void => {
+    if (log.isDebugEnabled !== false) log.debug(text());
+  };
   return {
-    debug(text) {
-      if (log.isDebugEnabled !== false) log.debug(text());
-    },
+    debug,
+    detail: debug,
     info(text) {
       log.info(text());
     },

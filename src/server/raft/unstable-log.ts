@@ -69,15 +69,15 @@ export class UnstableLog {
   stableTo(term: number, index: number): void {
     const found = this.term(index);
     if (found === undefined) {
-      this.#logger.info(() => `entry at index ${index} missing from unstable log; ignoring`);
+      this.#logger.detail(() => `entry at index ${index} missing from unstable log; ignoring`);
       return;
     }
     if (index < this.offset) {
-      this.#logger.info(() => `entry at index ${index} matched unstable snapshot; ignoring`);
+      this.#logger.detail(() => `entry at index ${index} matched unstable snapshot; ignoring`);
       return;
     }
     if (found !== term) {
-      this.#logger.info(
+      this.#logger.detail(
         () =>
           `entry at (index,term)=(${index},${term}) mismatched with entry at (${index},${found}) in unstable log; ignoring`,
       );

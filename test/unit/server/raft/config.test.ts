@@ -51,8 +51,9 @@ describe("The settings of a member's consensus", () => {
     };
     const log = { debug: note, info: note, warn: note, error: note };
     const logger = createRaftLogger(log);
-    for (const level of ["debug", "info", "warn", "error"] as const) logger[level](() => level);
-    assert.deepEqual(lines, ["debug", "info", "warn", "error"]);
+    const levels = ["debug", "detail", "info", "warn", "error"] as const;
+    for (const level of levels) logger[level](() => level);
+    assert.deepEqual(lines, levels);
     createRaftLogger({ ...log, isDebugEnabled: false }).debug(() => assert.fail("made for nobody"));
     createRaftLogger({ ...log, isDebugEnabled: true }).debug(() => "wanted");
     assert.equal(lines.at(-1), "wanted");

@@ -37,7 +37,7 @@ function setUp(config: Partial<RaftConfig> = {}) {
     uncommittedBytesMax: 1_000_000,
     prng: createPrng(1),
     log: silentLog,
-    logger: { debug: note, info: note, warn: note, error: note },
+    logger: { debug: note, detail: note, info: note, warn: note, error: note },
     ...config,
   });
   const receive = (fields: MessageFields) =>

@@ -20,7 +20,7 @@ function setUp(offset = 5) {
   const note = (text: () => string): void => {
     lines.push(text());
   };
-  const log = new UnstableLog(offset, { debug: note, info: note, warn: note, error: note });
+  const log = new UnstableLog(offset, { debug: note, detail: note, info: note, warn: note, error: note });
   const indexes = (): number[] => log.nextEntries().map(({ index }) => index);
   return { log, lines, indexes };
 }
