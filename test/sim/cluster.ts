@@ -238,11 +238,5 @@ function traceLog(onTrace: (line: string) => void, where: () => string): Log {
       const text = JSON.stringify(fields, (_, value) => (typeof value === "bigint" ? String(value) : value));
       onTrace(`${where()} ${level}: ${message} ${text}`);
     };
-  return {
-    debug: line("debug"),
-    detail: line("debug"),
-    info: line("info"),
-    warn: line("warn"),
-    error: line("error"),
-  };
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
