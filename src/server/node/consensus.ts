@@ -1,6 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import {
   type Entry,
+  entryType,
   type HardState,
   LOCAL_APPEND,
   LOCAL_APPLY,
@@ -12,10 +13,17 @@ import {
   type SnapshotMetadata,
 } from "../raft/index.ts";
 
-/** What the loop needs of the write-ahead log. `done` runs once the batch is durable, in order. */
+/**
+ * What the loop needs of the write-ahead log. `done` runs once the batch is durable, in order; for a commit index that
+ * comes alone only when it is awaited.
+ */
 export interface LogWriter {
   append(
-    batch: { readonly hardState: HardState | undefined; readonly entries: readonly Entry[] },
+    batch: {
+      readonly hardState: HardState | undefined;
+      readonly entries: readonly Entry[];
+      readonly isCommitAwaited?: boolean;
+    },
     done: () => void,
   ): void;
 }
@@ -60,6 +68,16 @@ export class Consensus {
   #hardStateWaiting: HardState | undefined;
   /** Writes that came while a snapshot was being installed, in order; undefined while none is. */
   #behindSnapshot: Message[] | undefined;
+  /** The newest hard state of all; and the highest commit index that is durable. */
+  #lastHardState: HardState | undefined;
+  #durableCommit: number;
+  /** The last membership change in the log. */
+  #changeIndex: number;
+  /** A write is under way after which the commit index of a membership change is durable. */
+  #isCommitAwaited = false;
+  /** What waits for that, in order: messages that tell of the commit, and entries to apply. */
+  #messagesHeld: Message[] = [];
+  #appliesHeld: Message[] = [];
 
   constructor(options: {
     readonly raw: RawNode;
@@ -68,6 +86,9 @@ export class Consensus {
     readonly clock: Clock;
     readonly sink: ConsensusSink;
     readonly memberId: bigint;
+    /** What was found on disk: the commit index, and where the last membership change is (0: nowhere). */
+    readonly durableCommit: number;
+    readonly changeIndex: number;
     /** Applied entries to keep in memory for members that are a little behind. */
     readonly entriesKept: () => number;
     /** A duty threw: this member's state can no longer be trusted. The loop has stopped. */
@@ -79,6 +100,8 @@ export class Consensus {
     this.#clock = options.clock;
     this.#sink = options.sink;
     this.#memberId = options.memberId;
+    this.#durableCommit = options.durableCommit;
+    this.#changeIndex = options.changeIndex;
     this.#entriesKept = options.entriesKept;
     this.#onFailure = options.onFailure;
   }
@@ -143,21 +166,70 @@ export class Consensus {
 
   /** What goes to others goes before the own disk is asked: both work at the same time (Raft thesis 10.2.1). */
   #work(messages: readonly Message[]): void {
+    for (const message of messages) if (message.to === LOCAL_APPEND) this.#note(message);
+    const isHeld = this.#isChangeUnsure();
     let outgoing: Message[] | undefined;
     for (const message of messages) {
       if (message.to === LOCAL_APPEND || message.to === LOCAL_APPLY) continue;
       if (message.type === messageType.snap) this.#sink.sendSnapshot(message);
+      else if (isHeld && message.commit >= this.#changeIndex) this.#messagesHeld.push(message);
       else if (outgoing === undefined) outgoing = [message];
       else outgoing.push(message);
     }
     if (outgoing !== undefined) this.#sink.send(outgoing);
-    for (const message of messages) {
-      if (message.to === LOCAL_APPEND) this.#persist(message);
-      else if (message.to === LOCAL_APPLY) this.#apply(message);
+    for (const message of messages) if (message.to === LOCAL_APPEND) this.#persist(message);
+    if (isHeld) this.#awaitCommit();
+    for (const message of messages) if (message.to === LOCAL_APPLY) this.#apply(message);
+  }
+
+  #note({ hardState, entries }: Message): void {
+    if (hardState !== undefined) this.#lastHardState = hardState;
+    for (const { type, index } of entries) {
+      if (type !== entryType.normal && index > this.#changeIndex) this.#changeIndex = index;
     }
   }
 
+  /**
+   * A membership change is committed, and only memory knows. It is neither told nor applied before the disk knows too:
+   * a member that crashed then would come back with the members of before, and ask one that has gone for its vote.
+   */
+  #isChangeUnsure(): boolean {
+    const committed = this.#lastHardState?.commit ?? 0;
+    return this.#changeIndex > this.#durableCommit && committed >= this.#changeIndex;
+  }
+
+  #awaitCommit(): void {
+    // A snapshot that is being installed stands for the change, and its mark for the commit index.
+    if (this.#isCommitAwaited || this.#behindSnapshot !== undefined) return;
+    this.#isCommitAwaited = true;
+    this.#hardStateWaiting = undefined;
+    this.#write({ hardState: this.#lastHardState, entries: [], isCommitAwaited: true }, () => {
+      this.#isCommitAwaited = false;
+      this.#release();
+    });
+  }
+
+  #release(): void {
+    const messages = this.#messagesHeld;
+    const applies = this.#appliesHeld;
+    this.#messagesHeld = [];
+    this.#appliesHeld = [];
+    if (messages.length > 0) this.#sink.send(messages);
+    for (const message of applies) this.#apply(message);
+  }
+
   #apply(message: Message): void {
+    const change = message.entries.findLast(({ type }) => type !== entryType.normal);
+    const isUnsure = change !== undefined && change.index > this.#durableCommit;
+    if (!isUnsure && this.#appliesHeld.length === 0) {
+      this.#applyNow(message);
+      return;
+    }
+    this.#appliesHeld.push(message);
+    this.#awaitCommit();
+  }
+
+  #applyNow(message: Message): void {
     this.#sink.apply(message.entries);
     for (const response of message.responses) this.#raw.step(response);
     this.#cutLog(message.entries[message.entries.length - 1]!.index);
@@ -180,10 +252,23 @@ export class Consensus {
       return;
     }
     this.#hardStateWaiting = undefined;
-    this.#writer.append({ hardState, entries: message.entries }, () => {
-      if (this.#isStopped) return;
+    this.#write({ hardState, entries: message.entries }, () => {
       this.#stable.append(message.entries);
       this.#respond(message.responses);
+    });
+  }
+
+  /** Runs `done`, then a turn, once the batch is durable. */
+  #write(batch: Parameters<LogWriter["append"]>[0], done: () => void): void {
+    this.#writer.append(batch, () => {
+      if (this.#isStopped) return;
+      try {
+        this.#durableCommit = Math.max(this.#durableCommit, batch.hardState?.commit ?? 0);
+        done();
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
       this.turn();
     });
   }
@@ -196,10 +281,13 @@ export class Consensus {
         if (this.#isStopped) return;
         try {
           this.#stable.reset(metadata.index, metadata.term);
+          this.#durableCommit = Math.max(this.#durableCommit, metadata.index);
           const behind = this.#behindSnapshot ?? [];
           this.#behindSnapshot = undefined;
           this.#persist({ ...message, snapshot: undefined });
           for (const next of behind) this.#persist(next);
+          if (this.#isChangeUnsure()) this.#awaitCommit();
+          else this.#release();
           this.turn();
         } catch (error) {
           this.#fail(error);

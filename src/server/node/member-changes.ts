@@ -46,10 +46,16 @@ export class MemberChanges {
     return { member: member ?? { id, name: "", peerUrls: sorted, clientUrls: [], isLearner }, members };
   }
 
-  async remove(id: bigint): Promise<Member[]> {
+  /** Throws what remove would throw before the log. */
+  assertRemovable(id: bigint): void {
     const { membership, isStrict } = this.#options;
     const member = membership.get(id);
     if (isStrict && member?.isLearner === false) this.#assertDispensable(member);
+    membership.check(confChangeType.removeNode, id, { ...nothing, id: nobody });
+  }
+
+  async remove(id: bigint): Promise<Member[]> {
+    this.assertRemovable(id);
     return await this.#change(confChangeType.removeNode, id, nothing);
   }
 

@@ -11,6 +11,7 @@ import {
   type ConfChangeType,
   type Entry,
   emptyConfState,
+  entryType,
   type HardState,
   MemoryLog,
   RawNode,
@@ -177,7 +178,6 @@ export class MemberNode implements ServerNode {
       inflightBytesMax: INFLIGHT_BYTES_MAX,
       preVote: options.isPreVote,
       checkQuorum: true,
-      stepDownOnRemoval: true,
       prng: options.prng,
       log,
     });
@@ -282,6 +282,8 @@ export class MemberNode implements ServerNode {
       writer: options.wal,
       clock,
       memberId,
+      durableCommit: recovered.hardState.commit,
+      changeIndex: recovered.entries.findLast(({ type }) => type !== entryType.normal)?.index ?? 0,
       entriesKept: () => (state.membership.size > 1 ? options.catchUpEntries : 0),
       sink: {
         apply: (entries) => {
@@ -450,8 +452,19 @@ export class MemberNode implements ServerNode {
     return this.#changes.add(peerUrls, isLearner);
   }
 
-  memberRemove(id: bigint): Promise<Member[]> {
-    return this.#changes.remove(id);
+  /**
+   * A leader that is removed hands over first: the others could not be sure to learn from it, before it goes, that its
+   * removal is committed, and of two the one that is left could not elect itself.
+   */
+  async memberRemove(id: bigint): Promise<Member[]> {
+    this.#changes.assertRemovable(id);
+    if (id === this.#raw.leader) {
+      await this.#byLeader(
+        () => this.#transfer.away(this.#timeoutMs),
+        (leader) => this.#remote.leaderResign(leader),
+      );
+    }
+    return await this.#changes.remove(id);
   }
 
   memberUpdate(id: bigint, peerUrls: readonly string[]): Promise<Member[]> {
@@ -607,6 +620,7 @@ export class MemberNode implements ServerNode {
       leaseRenew: (id) => this.#asLeader(() => this.#leases.renew(id)),
       leaseTimeToLive: (id, keys) => this.#asLeader(() => this.#timeToLive(id, keys)),
       memberPromote: (id) => this.#asLeader(() => this.#changes.promote(id)),
+      leaderResign: () => this.#asLeader(() => this.#transfer.away(this.#timeoutMs)),
     };
     return {
       receive: (messages) => this.#consensus.receive(messages),

@@ -20,12 +20,15 @@ export interface LeaderWork {
   leaseRenew(id: bigint): Promise<number>;
   leaseTimeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse>;
   memberPromote(id: bigint): Promise<Member[]>;
+  /** Hands leadership to somebody else. */
+  leaderResign(): Promise<void>;
 }
 
 const methods = {
   leaseRenew: "lease-renew",
   leaseTimeToLive: "lease-time-to-live",
   memberPromote: "member-promote",
+  leaderResign: "leader-resign",
 } as const;
 
 /** The leader's work done by another member, over the network. Rejections are the leader's RequestErrors. */
@@ -53,6 +56,10 @@ export class RemoteLeader {
     return [...decodeMembersResponse(await this.#call(leader, methods.memberPromote, request)).members];
   }
 
+  async leaderResign(leader: bigint): Promise<void> {
+    await this.#call(leader, methods.leaderResign, new Uint8Array(0));
+  }
+
   #call(leader: bigint, method: string, body: Uint8Array): Promise<Uint8Array> {
     return this.#network.call(leader, method, body, this.#timeoutMs);
   }
@@ -76,6 +83,9 @@ export async function answerCall(work: LeaderWork, method: string, body: Uint8Ar
         members: await work.memberPromote(BigInt.asUintN(64, id)),
       });
     }
+    case methods.leaderResign:
+      await work.leaderResign();
+      return new Uint8Array(0);
     default:
       throw new DecodeError(`members do not ask each other for ${method}`);
   }

@@ -44,6 +44,8 @@ export interface WalBatch {
   readonly hardState: HardState | undefined;
   /** Consecutive indexes; the first at most one above the last entry. A lower one replaces the log from there. */
   readonly entries: readonly Entry[];
+  /** Done means that the commit index, too, is on disk, though nothing else is new. */
+  readonly isCommitAwaited?: boolean;
 }
 
 /** What opening the log found out, for the log to go on from. */

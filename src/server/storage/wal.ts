@@ -81,14 +81,14 @@ export class Wal {
   /**
    * Takes the batch and returns at once; `done` is called once it and all before it are durable, in the order of
    * the calls, and never after a failure. A batch that changes nothing but the commit index does not wait for the
-   * disk: the index goes out with the next write, or when the log falls quiet (storage-and-wal 1.3).
+   * disk, unless the index is awaited: it goes out with the next write, or when the log falls quiet (storage-and-wal 1.3).
    * Throws StorageFailure when the log has failed.
    */
   append(batch: WalBatch, done: () => void): void {
     this.#admit();
     this.#checkOrder(batch);
     if (batch.hardState !== undefined) this.#hardState = batch.hardState;
-    if (batch.entries.length === 0 && this.#isOnlyCommitNew()) {
+    if (batch.entries.length === 0 && batch.isCommitAwaited !== true && this.#isOnlyCommitNew()) {
       this.#callAfterEarlier(done);
       this.#armIdle();
       return;

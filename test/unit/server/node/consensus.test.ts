@@ -8,8 +8,10 @@ import {
   type Entry,
   emptyConfState,
   emptyHardState,
+  encodeConfChange,
   entryType,
   LOCAL_APPEND,
+  LOCAL_APPLY,
   MemoryLog,
   type Message,
   messageType,
@@ -95,6 +97,8 @@ function setUp(options: { raw?: RawNode; nowStepMs?: number } = {}) {
       install: (metadata) => installs.start(metadata),
     },
     memberId: ID,
+    durableCommit: 0,
+    changeIndex: 0,
     entriesKept: () => 0,
     onFailure: (error) => failures.push(error),
   });
@@ -328,6 +332,46 @@ describe("Consensus", () => {
     world.log.sync();
     assert.deepEqual(world.sent, [toPeer, answer]);
     assert.deepEqual(stepped, [toSelf]);
+  });
+
+  it("neither tells of a membership change nor applies it before its commit index is durable", () => {
+    const hardState = { term: 1, vote: ID, commit: 3 };
+    const entry = (index: number, type: Entry["type"] = entryType.normal): Entry => ({
+      term: 1,
+      index,
+      type,
+      data: Buffer.from("x"),
+    });
+    const change = {
+      ...entry(2, entryType.confChange),
+      data: encodeConfChange({ type: confChangeType.addNode, nodeId: 8n, context: new Uint8Array(0) }),
+    };
+    const apply = (...entries: Entry[]) => ({
+      type: messageType.storageApply,
+      to: LOCAL_APPLY,
+      entries,
+      responses: [],
+    });
+    const telling = { type: messageType.app, to: 8n, commit: 3 };
+    const other = { type: messageType.app, to: 8n, commit: 1 };
+    const appended = { type: messageType.appResp, to: ID } as Message;
+    const { core } = scriptedCore([
+      [appendFor({ entries: [entry(1), change], responses: [appended] })],
+      [telling, other, appendFor({ hardState }), apply(entry(1), change)],
+      [apply(entry(3))],
+    ]);
+    const world = setUp({ raw: Object.assign(core, { applyConfChange: () => emptyConfState }) });
+    world.consensus.turn();
+    assert.deepEqual([world.applied, world.sent], [[], [other]]);
+    assert.deepEqual(world.log.batches[1], { hardState, entries: [], isCommitAwaited: true });
+    world.log.sync();
+    assert.deepEqual([world.applied, world.sent], [[], [other]]);
+    world.log.sync();
+    assert.deepEqual(world.sent, [other, telling]);
+    assert.deepEqual(
+      world.applied.map(({ index }) => index),
+      [1, 2, 3],
+    );
   });
 
   it("installs a snapshot before all that follows it is written, and starts the log behind it", async () => {

@@ -96,7 +96,7 @@ export class NodeWorld {
 
   /** Seconds left of a lease, -1 when it is gone. */
   async ttl(id: bigint): Promise<number> {
-    return (await this.node.leaseTimeToLive(id, false)).ttl;
+    return (await this.settle(this.node.leaseTimeToLive(id, false))).ttl;
   }
 
   value(key: string): string | undefined {

@@ -27,6 +27,16 @@ describe("The leader's work over the network", () => {
     assert.deepEqual(await remote.memberPromote(1n, member.id), [member]);
   });
 
+  it("is to step back, when it is to be removed", async () => {
+    let resigned = 0;
+    await setUp({
+      leaderResign: async () => {
+        resigned++;
+      },
+    }).leaderResign(1n);
+    assert.equal(resigned, 1);
+  });
+
   it("is refused as the leader refuses it", async () => {
     const remote = setUp({ leaseRenew: () => Promise.reject(new RequestError("notLeader")) });
     await assert.rejects(remote.leaseRenew(1n, 1n), { code: "notLeader" });
