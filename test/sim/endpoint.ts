@@ -23,8 +23,8 @@ export interface Endpoint {
   readonly id: bigint;
   readonly process: SimProcess;
   readonly handler: PeerHandler;
-  /** Only members that this one was told of are heard. */
-  readonly knows: (id: bigint) => boolean;
+  /** Hears a member that this one was not told of, and answers it from now on. True when it is new here. */
+  readonly welcome: (id: bigint) => boolean;
   /** Members that this one knows to be removed: it tells them so in place of hearing them. */
   readonly isRemoved: (id: bigint) => boolean;
 }

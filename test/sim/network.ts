@@ -157,13 +157,11 @@ export class SimNetwork {
     });
   }
 
-  /** A member that was removed is told so in place of being heard; a stranger is not heard (peer/DESIGN.md, I7). */
+  /** A member that was removed is told so in place of being heard (peer/DESIGN.md, I7). */
   refuses(target: Endpoint, from: Endpoint): boolean {
     if (!target.isRemoved(from.id)) {
-      if (target.knows(from.id)) return false;
-      this.counts.add("messages of strangers");
-      this.#reportUnreachable(from, target.id);
-      return true;
+      if (target.welcome(from.id)) this.counts.add("guests");
+      return false;
     }
     this.#time.after(this.settings.latencyMs, `removed ${from.id}`, () =>
       from.process.run(() => {
@@ -213,7 +211,7 @@ export class SimNetwork {
       };
       this.#time.after(delayMs, `call ${from.id}>${to} ${method}`, () => {
         const target = this.endpoint(to);
-        if (target === undefined || this.link(from.id, to).isBlocked || !target.knows(from.id)) return;
+        if (target === undefined || this.link(from.id, to).isBlocked) return;
         target.process.run(() => {
           target.handler.answer(from.id, method, body).then(
             (answer) => answered(target, () => resolve(answer)),
@@ -231,6 +229,8 @@ class SimPeerNetwork implements PeerNetwork {
   readonly #process: SimProcess;
   #endpoint: Endpoint | undefined;
   #peers = new Set<bigint>();
+  /** Members that were heard of by their messages alone. */
+  readonly #guests = new Set<bigint>();
   readonly #isRemoved: (id: bigint) => boolean;
 
   constructor(network: SimNetwork, id: bigint, process: SimProcess, isRemoved: (id: bigint) => boolean) {
@@ -243,7 +243,11 @@ class SimPeerNetwork implements PeerNetwork {
   start(handler: PeerHandler): void {
     this.#endpoint = {
       ...{ id: this.#id, process: this.#process, handler, isRemoved: this.#isRemoved },
-      knows: (id) => this.#peers.has(id),
+      welcome: (id) => {
+        if (this.#peers.has(id) || this.#guests.has(id)) return false;
+        this.#guests.add(id);
+        return true;
+      },
     };
     this.#network.register(this.#endpoint);
   }
@@ -258,7 +262,7 @@ class SimPeerNetwork implements PeerNetwork {
     const byPeer = new Map<bigint, Message[]>();
     for (const message of messages) {
       this.#network.onSend?.(this.#id, message);
-      if (!this.#peers.has(message.to)) {
+      if (!this.#peers.has(message.to) && !this.#guests.has(message.to)) {
         this.#network.counts.add("messages to nobody");
         continue;
       }

@@ -49,7 +49,6 @@ export function carrySnapshot(transfer: Transfer): void {
   };
   const isBroken = (): boolean =>
     target === undefined ||
-    !target.knows(from.id) ||
     network.endpoint(to) !== target ||
     network.link(from.id, to).isBlocked ||
     from.process.isKilled;

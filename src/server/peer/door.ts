@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { hexId, readIdentity } from "./headers.ts";
+import { hexId, parsePeerUrls, readIdentity } from "./headers.ts";
 import type { PeerIdentity } from "./types.ts";
 
 export type DoorAnswer =
@@ -18,13 +18,14 @@ export const REMOVED_STATUS = 410;
 
 /**
  * Whether the sender of a request may talk to this member: the same cluster, a version that gets on with ours, meant
- * for us, and a peer (etcd http.md section 6). `isPeer`: one of the members to reach now.
+ * for us, and a peer (etcd http.md section 6). `isPeer`: one of the members to reach now, or a member that is to be taken
+ * for one; it gets the peer URLs that the sender names, those that are URLs.
  */
 export function checkDoor(
   headers: IncomingHttpHeaders,
   self: PeerIdentity,
   serverVersion: string,
-  isPeer: (id: bigint) => boolean,
+  isPeer: (id: bigint, peerUrls: readonly string[]) => boolean,
   isRemoved: (id: bigint) => boolean,
 ): DoorAnswer {
   const { clusterId, from, to, version, peerUrls } = readIdentity(headers);
@@ -57,7 +58,8 @@ export function checkDoor(
   if (isRemoved(from)) {
     return refuse(REMOVED_STATUS, `the member ${hexId(from)} has been permanently removed from the cluster`);
   }
-  if (!isPeer(from)) return refuse(404, `the sender ${hexId(from)} is no member that is known here`);
+  if (!isPeer(from, parsePeerUrls(peerUrls)))
+    return refuse(404, `the sender ${hexId(from)} is no member that is known here`);
   return { isWelcome: true, from };
 }
 

@@ -56,6 +56,11 @@ export function readIdentity(headers: IncomingHttpHeaders): RequestIdentity {
   };
 }
 
+/** The http and https URLs of an X-Peer-URLs header; other text in it is passed over. */
+export function parsePeerUrls(header: string): string[] {
+  return header.split(",").filter((url) => /^https?:\/\/[^/\s]+$/.test(url) && URL.canParse(url));
+}
+
 /** Members are told any URLs by MemberUpdate: what a header cannot hold is left out. */
 function headerText(urls: readonly string[]): string {
   const text = urls.filter((url) => /^[\x21-\x7e]+$/.test(url)).join(",");

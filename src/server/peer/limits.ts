@@ -46,6 +46,8 @@ export const peerLimits = {
   /** Snapshots on their way out, to different peers, and on their way in. */
   snapshotSendsMax: 2,
   snapshotReceptionsMax: 2,
+  /** Members that are heard though this one has not been told of them yet. */
+  guestsMax: 8,
   /** All snapshots going out, together: at about 4 ms of CPU a MiB on each side, an eighth of a core. */
   snapshotBytesPerSecond: 33_554_432,
   /** No byte of a snapshot moved for this long: given up, on both sides. */

@@ -52,6 +52,10 @@ class Network implements SocketPeerNetwork {
   readonly #snapshotDoor: SnapshotDoor;
   readonly #snapshots: SnapshotSends;
   readonly #links = new Map<bigint, PeerLink>();
+  /** Members of the cluster that this one has not heard of yet, and answers (DESIGN.md, I7). */
+  readonly #guests = new Map<bigint, PeerLink>();
+  /** Peers that left: none of them is taken for a guest. */
+  readonly #departed = new Set<bigint>();
   /** By peer and kind: a new one takes the place of one that nobody has heard of for a while. */
   readonly #incoming = new Map<string, { readonly peer: bigint; readonly stream: IncomingStream }>();
   readonly #refusalsSaid = new Set<string>();
@@ -119,6 +123,10 @@ class Network implements SocketPeerNetwork {
     for (const link of this.#links.values()) link.start();
   }
 
+  #linkTo(peer: bigint): PeerLink | undefined {
+    return this.#links.get(peer) ?? this.#guests.get(peer);
+  }
+
   setPeers(peers: readonly Peer[]): void {
     if (this.#closing !== undefined) return;
     const { observer, identity } = this.#options;
@@ -128,11 +136,19 @@ class Network implements SocketPeerNetwork {
     for (const [id, link] of this.#links) {
       if (wanted.has(id)) continue;
       this.#links.delete(id);
+      this.#departed.add(id);
       this.#forget(id, link);
     }
+    for (const [id, link] of this.#guests) {
+      if (wanted.has(id)) this.#links.set(id, link);
+      else if (this.#options.status().isRemoved(id)) this.#forget(id, link);
+      else continue;
+      this.#guests.delete(id);
+    }
     for (const peer of wanted.values()) {
+      this.#departed.delete(peer.id);
       const link = this.#links.get(peer.id);
-      if (link === undefined) this.#addLink(peer);
+      if (link === undefined) this.#addLink(peer, this.#links);
       else link.setUrls(peer.peerUrls);
     }
     observer.known([...wanted.keys()]);
@@ -144,7 +160,7 @@ class Network implements SocketPeerNetwork {
         isTravelling(message.type) && message.type !== messageType.snap,
         "local messages stay here, and snapshots go by sendSnapshot",
       );
-      const link = this.#links.get(message.to);
+      const link = this.#linkTo(message.to);
       if (link !== undefined) link.send(message);
       else this.#tellUnknown(message.to);
     }
@@ -152,14 +168,14 @@ class Network implements SocketPeerNetwork {
 
   sendSnapshot(message: Message, state: StateSnapshot): void {
     assert(message.type === messageType.snap, "a snapshot goes with a snapshot message");
-    const urls = this.#closing === undefined ? this.#links.get(message.to)?.urls : undefined;
+    const urls = this.#closing === undefined ? this.#linkTo(message.to)?.urls : undefined;
     this.#snapshots.send(message, state, urls);
   }
 
   async call(peer: bigint, method: string, body: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     assert(isCallMethod(method), "the method of a call is a short name");
     if (this.#closing !== undefined) throw new RequestError("stopped");
-    const urls = this.#links.get(peer)?.urls ?? [];
+    const urls = this.#linkTo(peer)?.urls ?? [];
     return await this.#caller.call({ urls, headers: this.#headersFor(peer), method, body, timeoutMs });
   }
 
@@ -174,7 +190,7 @@ class Network implements SocketPeerNetwork {
 
   async #close(): Promise<void> {
     for (const { stream } of [...this.#incoming.values()]) stream.close();
-    const links = [...this.#links.values()];
+    const links = [...this.#links.values(), ...this.#guests.values()];
     for (const link of links) link.end();
     this.#caller.close();
     this.#snapshotDoor.abort(() => true, "this member is closing");
@@ -185,6 +201,7 @@ class Network implements SocketPeerNetwork {
     ]);
     for (const link of links) link.close();
     this.#links.clear();
+    this.#guests.clear();
     this.#dialer.close();
   }
 
@@ -203,7 +220,7 @@ class Network implements SocketPeerNetwork {
     limit.cancel();
   }
 
-  #addLink(peer: Peer): void {
+  #addLink(peer: Peer, into: Map<bigint, PeerLink>): void {
     const { clock, prng, log, observer } = this.#options;
     const link = new PeerLink({
       peer,
@@ -217,7 +234,7 @@ class Network implements SocketPeerNetwork {
       onUnreachable: () => this.#handler?.unreachable(peer.id),
       onRemoved: () => this.#tellRemoved(peer.id),
     });
-    this.#links.set(peer.id, link);
+    into.set(peer.id, link);
     if (this.#handler !== undefined) link.start();
   }
 
@@ -262,7 +279,7 @@ class Network implements SocketPeerNetwork {
       request.headers,
       identity,
       versions.server,
-      (id) => this.#links.has(id),
+      (id, peerUrls) => this.#linkTo(id) !== undefined || this.#welcome(id, peerUrls),
       (id) => known.isRemoved(id),
     );
     if (answer.isWelcome) return { from: answer.from };
@@ -278,6 +295,21 @@ class Network implements SocketPeerNetwork {
       });
     }
     return { from: undefined, status: answer.status, text: answer.text };
+  }
+
+  /**
+   * A member that was added while this one was away may be the leader that is to tell it so. It is answered at the
+   * URLs that it names, until the log says whether it is a member. False: it names none, or there are too many.
+   */
+  #welcome(id: bigint, peerUrls: readonly string[]): boolean {
+    if (peerUrls.length === 0 || this.#departed.has(id)) return false;
+    if (this.#guests.size >= this.#limits.guestsMax) return false;
+    this.#options.log.info("hearing a member that this one has not been told of yet", {
+      peer: hexId(id),
+      peerUrls: peerUrls.join(","),
+    });
+    this.#addLink({ id, peerUrls }, this.#guests);
+    return true;
   }
 
   #sayViolation(peer: bigint, reason: string): void {

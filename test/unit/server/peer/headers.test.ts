@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { hexId, parseHexId, readIdentity, requestHeaders } from "../../../../src/server/peer/headers.ts";
+import {
+  hexId,
+  parseHexId,
+  parsePeerUrls,
+  readIdentity,
+  requestHeaders,
+} from "../../../../src/server/peer/headers.ts";
 
 const identity = { memberId: 2n ** 64n - 1n, clusterId: 0xabcn };
 
@@ -22,6 +28,14 @@ describe("The headers between members", () => {
     const urls = (list: string[]): unknown => requestHeaders(identity, 7n, "3.6.0", list)["X-Peer-URLs"];
     assert.equal(urls(["http://a:1", "x\r\nEvil: 1", "http://ü:1", ""]), "http://a:1");
     assert.equal(urls([`http://${"a".repeat(2_000)}:1`]), "");
+  });
+
+  it("name the URLs of the sender, and what is no URL of a member is passed over", () => {
+    assert.deepEqual(parsePeerUrls("http://a:1,https://b:2,c:3,,ftp://d:4,http://e:5/path,http://f g:6"), [
+      "http://a:1",
+      "https://b:2",
+    ]);
+    assert.deepEqual(parsePeerUrls(""), []);
   });
 
   it("write ids in hexadecimal without leading zeros", () => {

@@ -77,8 +77,10 @@ describe("The link to a peer", () => {
   it("says once what is wrong, and says it when it is right again", async () => {
     const a = await world.member(1n);
     const b = await world.member(2n);
+    // b has known a once and no more, so it answers 404 at every attempt.
+    b.network.setPeers([{ id: 1n, peerUrls: [a.url] }]);
+    b.network.setPeers([]);
     introduce(a, [a, b]);
-    // b does not know a, so it answers 404 at every attempt.
     b.network.start(b.handler);
     await until(() => a.log.count("cannot connect to peer; trying again") > 0, "said");
     await delay(200);
