@@ -1,17 +1,7 @@
-/**
- * One broken rule of the Raft core each: the 41 that datadriven-format section 11 lists. `number` is the row in
- * README.md. A mutant replaces `from`, which stands in `file` exactly once, by `to`.
- */
-export interface RaftMutant {
-  readonly number: number;
-  readonly rule: string;
-  /** Below src/server/raft. */
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
+import type { Mutant } from "./mutant.ts";
 
-export const raftMutants: readonly RaftMutant[] = [
+/** The Raft core: the 41 rules that datadriven-format section 11 lists. */
+export const raftMutants: readonly Mutant[] = [
   {
     number: 1,
     rule: "a new peer begins at the last entry, not behind it",
