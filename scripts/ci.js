@@ -9,6 +9,19 @@ const suites = [
     name: "kill -9 loop, short",
     command: ["npm", ["run", "test:kill", "--", "--kills", "10", "--keys", "20000"]],
   },
+  {
+    name: "Raft's public traces, where they are",
+    command: ["npm", ["run", "test:traces", "--", "../shared/raft/testdata"]],
+  },
+  {
+    name: "simulated clusters, 20 seeds",
+    command: ["npm", ["run", "sim", "--", "--seeds", "20", "--time", "30s"]],
+    pattern: /^seeds\s+(\d+), (\d+) failed$/m,
+  },
+  {
+    name: "clusters of real processes under faults, short",
+    command: ["npx", ["mocha", "test/cluster/scenarios.test.ts"]],
+  },
   { name: "hostile clients", command: ["npm", ["run", "test:hostile"]] },
 ];
 
@@ -16,7 +29,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of suites) {
   console.log(`\n=== ${suite.name}`);
   const { code, output } = await run(...suite.command);
-  const counts = countsOf(output);
+  const counts = suite.pattern === undefined ? countsOf(output) : countsOfSeeds(output, suite.pattern);
   if (counts === undefined) {
     console.log(`${suite.name}: no count of tests in its output`);
     total.failed += 1;
@@ -28,6 +41,14 @@ for (const suite of suites) {
 }
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+
+/** Seeds run, and how many of them failed. */
+function countsOfSeeds(output, pattern) {
+  const match = pattern.exec(output);
+  if (!match) return undefined;
+  const [seeds, failed] = [Number(match[1]), Number(match[2])];
+  return { passed: seeds - failed, failed, skipped: 0 };
+}
 
 /** The last plain closing line, or mocha's. */
 function countsOf(output) {
