@@ -3,10 +3,11 @@ import { join } from "node:path";
 import type { TrialReport } from "./trial.ts";
 import type { TrialPlan } from "./trial-plan.ts";
 
-export type TrialOutcome =
-  | { readonly kind: "killed"; readonly by: string; readonly why: string; readonly tookMs: number }
-  | { readonly kind: "survived"; readonly tookMs: number }
-  | { readonly kind: "broken"; readonly why: string; readonly tookMs: number };
+type Verdict =
+  | { readonly kind: "killed"; readonly by: string; readonly why: string }
+  | { readonly kind: "survived" }
+  | { readonly kind: "broken"; readonly why: string };
+export type TrialOutcome = Verdict & { readonly tookMs: number };
 
 const STDERR_CHARS_MAX = 2_000;
 let running: ChildProcess | undefined;
@@ -30,7 +31,7 @@ export function runTrial(root: string, plan: TrialPlan, limitMs: number): Promis
   running = child;
   let trying = "the start";
   let said = "";
-  let outcome: Omit<TrialOutcome, "tookMs"> | undefined;
+  let outcome: Verdict | undefined;
   const limit = setTimeout(() => {
     const why = `it did not end within ${Math.round(limitMs / 1000)} s`;
     outcome ??= { kind: "killed", by: `time-out in ${trying}`, why } as const;

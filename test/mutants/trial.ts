@@ -50,9 +50,14 @@ function findByTraces(folders: readonly string[]): Finding | undefined {
   return undefined;
 }
 
+/** Prints nothing: the process tells what there is to tell. */
+class SilentReporter extends Mocha.reporters.Base {
+  override epilogue(): void {}
+}
+
 /** Runs one file up to the first test that fails. */
 async function findByTests(file: string): Promise<Finding | undefined> {
-  const mocha = new Mocha({ bail: true, timeout: TEST_TIMEOUT_MS, reporter: class {} });
+  const mocha = new Mocha({ bail: true, timeout: TEST_TIMEOUT_MS, reporter: SilentReporter });
   mocha.addFile(resolve(file));
   await mocha.loadFilesAsync();
   return await new Promise((done) => {
