@@ -6,16 +6,8 @@ export const nodeMutants: readonly Mutant[] = [
     number: 101,
     rule: "what raft says after a write is said once the write is durable",
     file: "consensus.ts",
-    from: `entries: message.entries }, () => {
-      if (this.#isStopped) return;
-      this.#stable.append(message.entries);
-      this.#respond(message.responses);
-      this.turn();
-    });`,
-    to: `entries: message.entries }, () => {});
-    this.#stable.append(message.entries);
-    this.#respond(message.responses);
-    this.wake();`,
+    from: "    this.#writer.append(batch, () => {\n",
+    to: "    this.#writer.append(batch, () => {});\n    this.#clock.defer(() => {\n",
   },
   {
     number: 102,
@@ -73,6 +65,20 @@ export const nodeMutants: readonly Mutant[] = [
       for (const message`,
     to: `    try {
       for (const message`,
+  },
+  {
+    number: 109,
+    rule: "others are told of a committed membership change when this disk knows that it is committed",
+    file: "consensus.ts",
+    from: "isHeld && message.commit >= this.#changeIndex",
+    to: "isHeld && message.commit < 0",
+  },
+  {
+    number: 110,
+    rule: "a membership change is applied when this disk knows that it is committed",
+    file: "consensus.ts",
+    from: "change !== undefined && change.index > this.#durableCommit",
+    to: "change !== undefined && change.index > Number.MAX_SAFE_INTEGER",
   },
   {
     number: 111,
@@ -133,6 +139,13 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "index: this.#applier.index,\n        term",
     to: "index: Math.max(1, this.#applier.index - 1),\n        term",
+  },
+  {
+    number: 119,
+    rule: "entries behind a membership change that waits wait too",
+    file: "consensus.ts",
+    from: "if (!isUnsure && this.#appliesHeld.length === 0) {",
+    to: "if (!isUnsure) {",
   },
   {
     number: 121,
@@ -282,6 +295,21 @@ export const nodeMutants: readonly Mutant[] = [
     from: "      this.#clock.after(this.#options.electionMs, () => this.#removed());\n",
     to: "",
     tests: ["test/unit/server/node/member-changes.test.ts"],
+  },
+  {
+    number: 147,
+    rule: "a leader that is to be removed hands over first",
+    file: "node.ts",
+    from: "    if (id === this.#raw.leader) {\n",
+    to: "    if (id === 0n) {\n",
+    tests: ["test/unit/server/node/member-changes.test.ts"],
+  },
+  {
+    number: 148,
+    rule: "the time that a lease has left is told behind a read barrier",
+    file: "node.ts",
+    from: "    await this.readBarrier();\n    return this.#leases.timeToLive",
+    to: "    return this.#leases.timeToLive",
   },
   {
     number: 151,

@@ -84,6 +84,13 @@ export const storageMutants: readonly Mutant[] = [
     to: "if (this.#failure !== undefined && this.#hasUnframedHardState()) {",
   },
   {
+    number: 212,
+    rule: "a commit index that is awaited is written",
+    file: "wal.ts",
+    from: "batch.entries.length === 0 && batch.isCommitAwaited !== true && this.#isOnlyCommitNew()",
+    to: "batch.entries.length === 0 && this.#isOnlyCommitNew()",
+  },
+  {
     number: 221,
     rule: "writes of the log are synced: later segments",
     file: "segment-preparer.ts",
@@ -181,6 +188,9 @@ export const storageMutants: readonly Mutant[] = [
     file: "data-dir.ts",
     from: "      await this.#fs.syncDirectory(draft);\n",
     to: "",
+    equivalent:
+      "wal and snap are made before metadata, whose atomic write syncs the draft directory already; what comes after " +
+      "it is made below wal only, which is synced too. The line keeps the promise should that order ever change.",
   },
   {
     number: 236,

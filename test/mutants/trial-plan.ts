@@ -20,7 +20,7 @@ const OWN_TRACES = "test/scripts/raft";
 const TRACES_TEST = "traces.test.ts";
 /** A member that crashes at one operation of its disk after the other. */
 const CRASH_TEST = "test/sim/member-crash.test.ts";
-const CORE_SEEDS = 200;
+const CORE_SEEDS = 60;
 const WORLD_SEEDS = 25;
 
 /** The plan for one mutant of `area`; without a mutant all that a mutant may meet. */

@@ -124,6 +124,40 @@ describe("WatchPass", () => {
     assert.deepEqual(revisionsOf(deliveries), [[], [8, 9, 10]]);
   });
 
+  it("does not cancel those that have read beyond a compaction, though nothing was handed to them yet", () => {
+    const world = new WatchWorld({ biteMs: 1, stepsPerTimeCheck: 1 });
+    for (let i = 0; i < 9; i++) world.put("a");
+    world.clock.readStepMs = 1;
+    const { stream, sink } = world.open();
+    stream.create(createRequest({ ...everything, startRevision: 2 }));
+    assert.equal(sink.take().length, 1);
+    while (world.hub.metrics().pendingEvents < 5) world.clock.runNext();
+    world.source.compact(4);
+    world.clock.advance(1_000);
+    const deliveries = sink.take();
+    assert.deepEqual(revisionsOf(deliveries), [[2, 3, 4, 5, 6, 7, 8, 9, 10]]);
+    assert.equal(deliveries[0]!.canceled, false);
+  });
+
+  it("reads again what was gathered for a watcher when its stream became full by another", () => {
+    const world = new WatchWorld({ batchRevisionsMax: 2 });
+    world.put("b");
+    world.put("a");
+    world.put("a");
+    world.put("b");
+    const { stream, sink } = world.open();
+    sink.room = 3;
+    stream.create(createRequest({ key: bytes("a"), startRevision: 1 }));
+    stream.create(createRequest({ key: bytes("b"), startRevision: 1 }));
+    world.clock.advance(100);
+    assert.deepEqual(revisionsOf(sink.take().slice(2)), [[3, 4]]);
+    sink.room = 9;
+    sink.isFull = false;
+    stream.resume();
+    world.clock.advance(100);
+    assert.deepEqual(revisionsOf(sink.take()), [[2, 5]]);
+  });
+
   it("survives a sink that closes its stream when it gets a batch", () => {
     const world = new WatchWorld({ batchRevisionsMax: 1 });
     for (let i = 0; i < 3; i++) world.put("a");

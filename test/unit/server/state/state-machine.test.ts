@@ -87,6 +87,14 @@ describe("StateMachine", () => {
     for (const change of changes) assert.throws(() => state.apply(change), /corrupt cluster/, change.kind);
   });
 
+  it("keeps its alarms over a snapshot", () => {
+    const state = createState();
+    state.apply(raise(alarmType.noSpace));
+    const copy = copyOf(state);
+    assert.deepEqual(copy.alarms.list(), [{ memberId: 1n, alarm: alarmType.noSpace }]);
+    assert.throws(() => copy.apply(put("b")), /database space exceeded/);
+  });
+
   it("deletes the keys of a revoked lease in one revision", () => {
     const state = createState();
     state.apply(grant(7n));

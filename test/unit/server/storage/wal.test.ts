@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createDeferred } from "../../../../src/lib/deferred.ts";
 import { StorageFailure } from "../../../../src/lib/errors.ts";
 import { createWal, openWal, type WalSync } from "../../../../src/server/storage/index.ts";
 import { SimFs } from "../../../sim/disk.ts";
@@ -125,6 +126,21 @@ describe("The write-ahead log", () => {
     assert.deepEqual(found.hardState, { term: 7, vote: 3n, commit: 0 });
   });
 
+  it("makes a vote durable before done in a term that it knew before", async () => {
+    const { wal, fs, clock } = await newLog();
+    await appended(wal, { hardState: { term: 7, vote: 0n, commit: 0 } });
+    let isDone = false;
+    wal.append({ hardState: { term: 7, vote: 3n, commit: 0 }, entries: [] }, () => {
+      isDone = true;
+    });
+    clock.runDeferred();
+    assert.equal(isDone, false);
+    await settled();
+    assert.equal(isDone, true);
+    const found = await reopened(fs.reboot("dropped", { seed: 2 }));
+    assert.deepEqual(found.hardState, { term: 7, vote: 3n, commit: 0 });
+  });
+
   it("goes on in further segments, and each start of a segment keeps the hard state", async () => {
     const { wal, fs } = await newLog();
     await appended(wal, { hardState: { term: 3, vote: 2n, commit: 0 } });
@@ -178,6 +194,20 @@ describe("The write-ahead log", () => {
     await wal.close();
     assert.ok((await segmentFiles(fs)).length < between.length);
     assert.deepEqual((await reopened(fs)).snapshotMark, metadata(60));
+  });
+
+  it("keeps the segment of a mark when the next segment begins right behind the snapshot", async () => {
+    const { wal, fs } = await newLog();
+    await appended(wal, { entries: entries(1, 5) });
+    await wal.appendSnapshotMark(metadata(1000, 4));
+    const large = entry(1001, 4, Buffer.alloc(20_000, 7));
+    await appended(wal, { entries: [large] });
+    assert.equal((await segmentFiles(fs))[1], "0000000000000001-00000000000003e9.wal");
+    wal.release(1000);
+    await wal.close();
+    const found = await reopened(fs);
+    assert.deepEqual(found.snapshotMark, metadata(1000, 4));
+    assert.deepEqual(plain(found.entries), plain([large]));
   });
 
   it("starts over behind a snapshot from another member", async () => {
@@ -273,6 +303,26 @@ describe("The write-ahead log", () => {
     assert.equal(world.failures.length, 1);
   });
 
+  it("acknowledges no write that ends after the log has failed otherwise", async () => {
+    let isHeld = false;
+    const write = createDeferred<void>();
+    const delay = (operation: string) =>
+      isHeld && operation === "write" ? write.promise : Promise.resolve();
+    const { wal, fs, failures } = await newLog(new SimFs({ seed: 1, delay }));
+    for (let i = 1; i <= 30; i++) await appended(wal, { entries: [entry(i, 1, Buffer.alloc(900, i))] });
+    await wal.appendSnapshotMark(metadata(30));
+    await settled();
+    isHeld = true;
+    wal.append({ hardState: undefined, entries: [entry(31, 1)] }, () => assert.fail("acknowledged"));
+    fs.failNext("EIO");
+    wal.release(30);
+    await settled();
+    assert.equal(failures.length, 1);
+    write.resolve();
+    await settled();
+    await wal.close();
+  });
+
   it("fails when the last statement at close cannot be written", async () => {
     const first = await newLog();
     await appended(first.wal, { entries: entries(1, 1) });
@@ -301,6 +351,67 @@ describe("The write-ahead log", () => {
     assert.equal(failures.length, 1);
     const found = await reopened(failing.reboot("dropped", { seed: 1 }));
     assert.deepEqual(found.snapshotMark, metadata(30));
+  });
+
+  it("notices that its newest segment is missing, wherever a crash came while that was begun", async () => {
+    const large = entry(2, 1, Buffer.alloc(20_000, 7));
+    const begin = async (fs: SimFs): Promise<void> => {
+      const { wal } = await newLog(fs);
+      await appended(wal, { entries: entries(1, 1) });
+      await appended(wal, { entries: [large] });
+    };
+    const whole = new SimFs({ seed: 1 });
+    await begin(whole);
+    let begun = 0;
+    for (let crashAt = 1; crashAt <= whole.operations; crashAt++) {
+      const fs = new SimFs({ seed: 1, crashAt });
+      await Promise.race([begin(fs), fs.crashed]);
+      const survivor = fs.reboot("dropped", { seed: 1 });
+      if ((await survivor.stat(walDirectory)) === undefined) continue;
+      const newest = (await segmentFiles(survivor)).filter((name) => name.endsWith(".wal"))[1];
+      if (newest === undefined) continue;
+      begun++;
+      await (await reopened(survivor)).wal.close();
+      await survivor.unlink(`${walDirectory}/${newest}`);
+      await assert.rejects(reopened(survivor), /the segment after .* is missing/);
+    }
+    assert.ok(begun >= 2, `${begun} crashes with two segments`);
+  });
+
+  it("states at the start of a segment no hard state that is not durable by then", async () => {
+    const run = async (fs: SimFs): Promise<void> => {
+      const { wal } = await newLog(fs);
+      await appended(wal, { entries: entries(1, 3), hardState: { term: 1, vote: 1n, commit: 0 } });
+      // The disk is busy: the mark and the large entry go out as one frame after this one, the hard state after that.
+      wal.append({ hardState: undefined, entries: [entry(4, 1)] }, () => undefined);
+      const marked = wal.appendSnapshotMark(metadata(4));
+      wal.append({ hardState: undefined, entries: [entry(5, 1, large)] }, () => undefined);
+      const last = appended(wal, {
+        entries: [entry(6, 1, Buffer.alloc(9_000))],
+        hardState: { term: 1, vote: 1n, commit: 6 },
+      });
+      await marked;
+      wal.release(4);
+      await last;
+      await wal.close();
+    };
+    // As one frame takes, with the mark; the entry behind it does not fit in any more.
+    const large = Buffer.alloc(4 * 1024 * 1024 - 8_192);
+    const whole = new SimFs({ seed: 1 });
+    await run(whole);
+    let released = 0;
+    for (let crashAt = 1; crashAt <= whole.operations; crashAt++) {
+      const fs = new SimFs({ seed: 1, crashAt });
+      await Promise.race([run(fs), fs.crashed]);
+      const survivor = fs.reboot("dropped", { seed: 1 });
+      if ((await survivor.stat(walDirectory)) === undefined) continue;
+      const [oldest] = (await segmentFiles(survivor)).filter((name) => name.endsWith(".wal"));
+      if (oldest === undefined) continue;
+      if (!firstSegment.endsWith(oldest)) released++;
+      const { hardState, entries: found } = await reopened(survivor);
+      assert.ok(hardState.commit <= (found.at(-1)?.index ?? 0), `crash at ${crashAt}`);
+    }
+    assert.ok(released > 0, "a segment was released");
   });
 
   it("says that there is no space", async () => {
