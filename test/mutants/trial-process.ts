@@ -3,11 +3,13 @@ import { join } from "node:path";
 import type { TrialReport } from "./trial.ts";
 import type { TrialPlan } from "./trial-plan.ts";
 
-type Verdict =
+/** How a trial ended. */
+type Ending =
   | { readonly kind: "killed"; readonly by: string; readonly why: string }
   | { readonly kind: "survived" }
   | { readonly kind: "broken"; readonly why: string };
-export type TrialOutcome = Verdict & { readonly tookMs: number };
+
+export type TrialOutcome = Ending & { readonly tookMs: number };
 
 const STDERR_CHARS_MAX = 2_000;
 let running: ChildProcess | undefined;
@@ -31,7 +33,7 @@ export function runTrial(root: string, plan: TrialPlan, limitMs: number): Promis
   running = child;
   let trying = "the start";
   let said = "";
-  let outcome: Verdict | undefined;
+  let outcome: Ending | undefined;
   const limit = setTimeout(() => {
     const why = `it did not end within ${Math.round(limitMs / 1000)} s`;
     outcome ??= { kind: "killed", by: `time-out in ${trying}`, why } as const;
