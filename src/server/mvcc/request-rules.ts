@@ -87,9 +87,14 @@ export function isReadOnlyTxn(request: TxnRequest): boolean {
   return request.success.every(isRange) && request.failure.every(isRange);
 }
 
-/** Whether both branches hold nothing but serializable ranges: it may be read without a quorum. */
+/**
+ * Whether it asks for nothing but serializable ranges, and for one at least: it may be read without a quorum. Compares
+ * alone are linearizable; etcd lets a member that is behind answer them (found by its own client against three members).
+ */
 export function isSerializableTxn(request: TxnRequest): boolean {
-  return request.success.every(isSerializableRange) && request.failure.every(isSerializableRange);
+  const { success, failure } = request;
+  if (success.length + failure.length === 0) return false;
+  return success.every(isSerializableRange) && failure.every(isSerializableRange);
 }
 
 function isRange(operation: RequestOp): boolean {

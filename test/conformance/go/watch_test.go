@@ -15,6 +15,10 @@ import (
 // watch opens a watch and returns once the server has created it, so that later writes must reach it.
 func (k *kit) watch(name string, opts ...clientv3.OpOption) clientv3.WatchChan {
 	k.Helper()
+	if len(serverEndpoints()) > 1 {
+		// "From now on" is the watching member's now, which may be behind what another has answered.
+		opts = append([]clientv3.OpOption{clientv3.WithRev(k.get("now").Header.Revision + 1)}, opts...)
+	}
 	channel := k.client.Watch(k.ctx, k.key(name), append(opts, clientv3.WithCreatedNotify())...)
 	created := k.next(channel)
 	if !created.Created {

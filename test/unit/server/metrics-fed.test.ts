@@ -17,6 +17,23 @@ const restingFamilies = new Set([
   "etcd_debugging_mvcc_pending_events_total",
   "etcd_debugging_snap_save_total_duration_seconds",
   "metastore_grpc_unknown_methods_total",
+  // There is nobody to talk to.
+  "etcd_network_peer_sent_bytes_total",
+  "etcd_network_peer_received_bytes_total",
+  "etcd_network_peer_sent_failures_total",
+  "etcd_network_peer_received_failures_total",
+  "etcd_network_disconnected_peers_total",
+  "etcd_network_peer_round_trip_time_seconds",
+  "etcd_network_snapshot_send_success",
+  "etcd_network_snapshot_send_failures",
+  "etcd_network_snapshot_send_total_duration_seconds",
+  "etcd_network_snapshot_receive_success",
+  "etcd_network_snapshot_receive_failures",
+  "etcd_network_snapshot_receive_total_duration_seconds",
+  "etcd_network_known_peers",
+  "etcd_network_active_peers",
+  "etcd_network_snapshot_send_inflights_total",
+  "etcd_network_snapshot_receive_inflights_total",
 ]);
 
 /** Families of the exposition with the sum of their samples, buckets left out. */

@@ -20,6 +20,7 @@ export class ServerWorld {
       flags: {
         "data-dir": join(this.folder, "data"),
         "listen-client-urls": "http://127.0.0.1:0",
+        "listen-peer-urls": "http://127.0.0.1:0",
         "log-outputs": join(this.folder, "server.log"),
         ...flags,
       },

@@ -160,7 +160,7 @@ describe("request rules", () => {
 
   it("a transaction is serializable when every range of both branches is", () => {
     const serializable = op.range("a", { serializable: true });
-    assert.equal(isSerializableTxn(txnOf({})), true);
+    assert.equal(isSerializableTxn(txnOf({})), false);
     assert.equal(isSerializableTxn(txnOf({ success: [serializable], failure: [serializable] })), true);
     assert.equal(isSerializableTxn(txnOf({ success: [serializable], failure: [op.range("a")] })), false);
     assert.equal(isSerializableTxn(txnOf({ success: [op.put("a")] })), false);
