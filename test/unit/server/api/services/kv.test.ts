@@ -110,8 +110,9 @@ describe("KV service", () => {
       success: [{ case: "range", request: rangeRequest("a", { serializable: true }) }],
     });
     await api.call(`${KV}/Txn`, encodeTxnRequest(serializable));
-    await api.call(`${KV}/Txn`, encodeTxnRequest(txnRequest({})));
     assert.equal(node.barriers, 1);
+    await api.call(`${KV}/Txn`, encodeTxnRequest(txnRequest({})));
+    assert.equal(node.barriers, 2);
     assert.equal(node.commands.length, 1);
   });
 
