@@ -62,3 +62,5 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main();
+// Whatever a client has left open must not keep the process.
+setTimeout(() => process.exit(), 2_000).unref();

@@ -14,6 +14,7 @@ export class Connections {
   readonly #prng: Prng;
   readonly #clients = new Map<Member, MetaStoreClient>();
   readonly #avoidedUntilMs = new Map<Member, number>();
+  #isClosed = false;
 
   constructor(cluster: Cluster, prng: Prng) {
     this.#cluster = cluster;
@@ -44,12 +45,15 @@ export class Connections {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         retryRoundsMax: 1,
       });
-      this.#clients.set(member, client);
+      // What is still under way at the end must not leave a client that tries to connect for ever.
+      if (this.#isClosed) client.close();
+      else this.#clients.set(member, client);
     }
     return client;
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
   }
