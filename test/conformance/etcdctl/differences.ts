@@ -4,13 +4,4 @@ export interface Difference {
   readonly reason: string;
 }
 
-export const differences: readonly Difference[] = [
-  {
-    step: "member remove 1234",
-    reason: "membership changes come with clusters; until then the call is UNIMPLEMENTED and names itself",
-  },
-  {
-    step: "move-leader 1234",
-    reason: "leader transfer comes with clusters; until then the call is UNIMPLEMENTED and names itself",
-  },
-];
+export const differences: readonly Difference[] = [];

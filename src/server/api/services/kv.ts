@@ -16,6 +16,7 @@ import {
   type TxnRequest,
   type TxnResponse,
 } from "../../../codec/index.ts";
+import { RequestError } from "../../../lib/errors.ts";
 import {
   assertValidDeleteRange,
   assertValidPut,
@@ -60,17 +61,24 @@ export function createKvService(context: ServiceContext): Record<string, MethodH
     return encodeCompactionResponse(response);
   };
 
+  /**
+   * A read without a quorum. A client that has its revision from another member is not wrong, this member is behind:
+   * it is a future one only if a quorum says so, or none answers.
+   */
+  const readHere = (read: () => Buffer): Buffer | Promise<Buffer> => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof RequestError && error.code === "futureRevision")) throw error;
+      return node.readBarrier().then(read, read);
+    }
+  };
+
   const range: UnaryHandler = (bytes, call) => {
     const request = decodeRangeRequest(bytes);
     guard.admit(call, request.serializable);
     assertValidRange(request);
-    if (request.serializable) {
-      if (request.revision <= node.kv.currentRevision) return answerRange(request);
-      // A client that has the revision from another member is not wrong; this member is behind. Where no quorum
-      // tells, it says what it knows.
-      const answer = (): Buffer => answerRange(request);
-      return node.readBarrier().then(answer, answer);
-    }
+    if (request.serializable) return readHere(() => answerRange(request));
     return node.readBarrier().then(() => answerRange(request));
   };
 
@@ -99,7 +107,7 @@ export function createKvService(context: ServiceContext): Record<string, MethodH
     if (refusal !== undefined) return refusal;
     assertValidTxn(request, txnOpsMax);
     if (!isReadOnlyTxn(request)) return node.propose<"txn">({ kind: "txn", request }).then(answerTxn);
-    if (isSerializableTxn(request)) return readTxn(request);
+    if (isSerializableTxn(request)) return readHere(() => readTxn(request));
     return node.readBarrier().then(() => readTxn(request));
   };
 

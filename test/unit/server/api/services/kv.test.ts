@@ -59,6 +59,14 @@ describe("KV service", () => {
       await put("a", "2");
     };
     assert.equal(decodeRangeResponse(await api.call(`${KV}/Range`, future)).kvs[0]?.value, fromUtf8("2"));
+    node.barrierError = undefined;
+    node.readBarrier = async () => {
+      node.readBarrier = readBarrier;
+      await put("a", "3");
+    };
+    const request = rangeRequest("a", { serializable: true, revision: 4 });
+    const txn = encodeTxnRequest(txnRequest({ success: [{ case: "range", request }] }));
+    assert.equal(decodeTxnResponse(await api.call(`${KV}/Txn`, txn)).header?.revision, 4);
   });
 
   it("reads after a read barrier, and without one when serializable", async () => {
