@@ -1,5 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
+/** A member whose others are played by the test. */
+const amongOthers = ["test/unit/server/node/node-peers.test.ts"];
+
 /** The member around the core: what is answered, when, and by whom. */
 export const nodeMutants: readonly Mutant[] = [
   {
@@ -131,7 +134,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "    this.#applier.restored(metadata);\n",
     to: "",
-    tests: ["test/unit/server/node/consensus.test.ts"],
+    tests: amongOthers,
   },
   {
     number: 118,
@@ -174,6 +177,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "if (view.getUint32(0) === this.#runId) reads.push",
     to: "if (view.getUint32(0) >= 0) reads.push",
+    tests: amongOthers,
   },
   {
     number: 125,
@@ -209,7 +213,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "if (!this.#raw.isLeader) this.#leases.demote();",
     to: "if (this.#isEnded) this.#leases.demote();",
-    tests: ["test/unit/server/node/lease-keeper.test.ts"],
+    tests: amongOthers,
   },
   {
     number: 135,
@@ -224,6 +228,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "if (this.#raw.isLeader && entry.term === this.#raw.term) this.#leases.promote",
     to: "if (this.#raw.isLeader) this.#leases.promote",
+    tests: amongOthers,
   },
   {
     number: 137,
@@ -231,6 +236,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "if (isForLeaderOnly && !this.#raw.isLeader) return",
     to: "if (isForLeaderOnly && this.#isEnded) return",
+    tests: amongOthers,
   },
   {
     number: 138,
@@ -238,6 +244,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: '    if (!this.#raw.isLeader) throw new RequestError("notLeader");\n    return await work();',
     to: "    return await work();",
+    tests: amongOthers,
   },
   {
     number: 139,
@@ -273,6 +280,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "this.#raw.leader === 0n || this.#proposals.hasLeaderless;\n",
     to: "this.#raw.leader === 0n;\n",
+    tests: amongOthers,
   },
   {
     number: 144,
@@ -287,6 +295,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "    this.#failure = error;\n    this.#consensus.stop();\n",
     to: "    this.#failure = error;\n",
+    tests: amongOthers,
   },
   {
     number: 146,
@@ -294,7 +303,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "      this.#clock.after(this.#options.electionMs, () => this.#removed());\n",
     to: "",
-    tests: ["test/unit/server/node/member-changes.test.ts"],
+    tests: amongOthers,
   },
   {
     number: 147,
@@ -302,7 +311,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "    if (id === this.#raw.leader) {\n",
     to: "    if (id === 0n) {\n",
-    tests: ["test/unit/server/node/member-changes.test.ts"],
+    tests: amongOthers,
   },
   {
     number: 148,
@@ -310,6 +319,7 @@ export const nodeMutants: readonly Mutant[] = [
     file: "node.ts",
     from: "    await this.readBarrier();\n    return this.#leases.timeToLive",
     to: "    return this.#leases.timeToLive",
+    tests: amongOthers,
   },
   {
     number: 151,

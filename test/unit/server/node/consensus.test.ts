@@ -197,6 +197,16 @@ describe("Consensus", () => {
     );
   });
 
+  it("takes in no messages after it was stopped", () => {
+    const { core, stepped } = scriptedCore([]);
+    const { consensus } = setUp({ raw: core });
+    const heartbeat = { type: messageType.heartbeat, from: 9n, to: ID } as Message;
+    consensus.receive([heartbeat]);
+    consensus.stop();
+    consensus.receive([heartbeat]);
+    assert.deepEqual(stepped, [heartbeat]);
+  });
+
   it("applies nothing before the log says that it is durable, and then in order", () => {
     const world = setUp();
     world.lead();

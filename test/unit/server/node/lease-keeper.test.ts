@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createDeferred } from "../../../../src/lib/deferred.ts";
 import { RequestError } from "../../../../src/lib/errors.ts";
 import { limits } from "../../../../src/lib/limits.ts";
 import { silentLog } from "../../../../src/lib/log.ts";
@@ -13,9 +14,15 @@ function setUp() {
   const state = createState();
   const lessor: Lessor = state.lessor;
   const proposed: Command[] = [];
-  const world = { refusal: undefined as Error | undefined, lost: undefined as Error | undefined };
+  const world = {
+    refusal: undefined as Error | undefined,
+    lost: undefined as Error | undefined,
+    /** What proposals wait for. */
+    underWay: undefined as Promise<never> | undefined,
+  };
   const propose = (async (command: Command) => {
     proposed.push(command);
+    await world.underWay;
     if (world.refusal !== undefined) throw world.refusal;
     lessor.observe(clock.nowMs());
     const answer = state.apply(command);
@@ -145,6 +152,37 @@ describe("LeaseKeeper", () => {
     world.refusal = undefined;
     await pass(8_000);
     assert.equal(lessor.has(1n), false);
+  });
+
+  it("begins no more revokes when it leads no longer, not even those that waited for room", async () => {
+    const { keeper, pass, world, kinds } = setUp();
+    for (let id = 1n; id <= 40n; id++) await keeper.grant(id, 2);
+    const deposed = createDeferred<never>();
+    deposed.promise.catch(() => {});
+    world.underWay = deposed.promise;
+    await pass(3_000);
+    const begun = kinds("leaseRevoke");
+    assert.ok(begun > 0 && begun < 40, `${begun} revokes`);
+    keeper.demote();
+    deposed.reject(new RequestError("notLeader"));
+    await pass(100);
+    assert.equal(kinds("leaseRevoke"), begun);
+  });
+
+  it("floats a lease again when a tick that fixes it may still be applied", async () => {
+    const { keeper, lessor, proposed, world, pass, settle, kinds } = setUp();
+    await keeper.grant(1n, 10);
+    await settle(keeper.renew(1n));
+    assert.equal(kinds("leaseFloat"), 1);
+    world.refusal = new RequestError("timeout");
+    await pass(6_000);
+    world.refusal = undefined;
+    const tick = proposed.findLast((command) => command.kind === "leaseTick")!;
+    const renewal = keeper.renew(1n);
+    lessor.tick(tick);
+    assert.equal(await settle(renewal), 10);
+    assert.equal(kinds("leaseFloat"), 2);
+    assert.equal([...lessor.snapshot().leases][0]!.deadlineMs, undefined);
   });
 
   it("counts no time and refuses renewals on a member that does not lead; what it grants floats", async () => {

@@ -27,6 +27,26 @@ describe("Proposals", () => {
     assert.equal(proposals.failedTotal, 2);
   });
 
+  it("takes as many bytes again when what waited is answered, refused or given up", () => {
+    const clock = new SimClock();
+    const proposals = new Proposals(clock, limits);
+    const wait = (): number => {
+      const sequence = proposals.nextSequence();
+      proposals.wait(sequence, 60).catch(() => {});
+      return sequence;
+    };
+    proposals.resolve(wait(), undefined);
+    proposals.admit(60);
+    proposals.reject(wait(), new RequestError("noSpace"));
+    proposals.admit(60);
+    wait();
+    clock.advance(limits.timeoutMs);
+    proposals.expire(() => "timeout");
+    wait();
+    proposals.admit(40);
+    assert.throws(() => proposals.admit(41), /too many requests/);
+  });
+
   it("gives up on a command after its time, and says that it timed out", async () => {
     const clock = new SimClock();
     const proposals = new Proposals(clock, limits);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createDeferred } from "../../../../src/lib/deferred.ts";
 import { StorageFailure } from "../../../../src/lib/errors.ts";
 import { silentLog } from "../../../../src/lib/log.ts";
 import { Snapshotter } from "../../../../src/server/node/snapshotter.ts";
@@ -19,7 +20,7 @@ function entries(count: number, bytes: number): Entry[] {
   }));
 }
 
-function setUp(options: { writeFails?: boolean } = {}) {
+function setUp(options: { writeFails?: boolean; written?: Promise<void> } = {}) {
   const clock = new SimClock();
   const events: string[] = [];
   const failures: Error[] = [];
@@ -33,6 +34,7 @@ function setUp(options: { writeFails?: boolean } = {}) {
       async write({ index }, chunks) {
         if (options.writeFails) throw new StorageFailure("disk full", "free space");
         events.push(`write ${index} ${[...(chunks as Iterable<Uint8Array>)].length}`);
+        await options.written;
         return 40_000;
       },
       open: () => Promise.reject(new Error("nobody sends one")),
@@ -127,6 +129,23 @@ describe("Snapshotter", () => {
     snapshotter.applied(entries(1, 5_000));
     await settle();
     assert.equal(events[0], "write 42 2");
+  });
+
+  it("ends the one that is being written, its mark included, before a pause begins", async () => {
+    const written = createDeferred<void>();
+    const { snapshotter, events, settle } = setUp({ written: written.promise });
+    snapshotter.applied(entries(10, 500));
+    await settle();
+    const pause = snapshotter.pauseFor(async () => {
+      events.push("pause");
+    });
+    await settle();
+    assert.deepEqual(events, ["write 42 2"]);
+    written.resolve();
+    await settle();
+    await pause;
+    assert.deepEqual(events.slice(1, 3), ["close", "mark 42"]);
+    assert.equal(events.at(-1), "pause");
   });
 
   it("takes none after it was stopped", async () => {
