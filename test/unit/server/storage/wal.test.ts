@@ -101,6 +101,17 @@ describe("The write-ahead log", () => {
     assert.equal(found.hardState.commit, 3);
   });
 
+  it("writes a commit index that is awaited, and is done when it is durable", async () => {
+    const { wal, fs } = await newLog();
+    await appended(wal, { entries: entries(1, 3), hardState: { term: 1, vote: 1n, commit: 0 } });
+    const { syncs } = wal.stats;
+    const hardState = { term: 1, vote: 1n, commit: 3 };
+    await appended(wal, { entries: [], hardState, isCommitAwaited: true });
+    assert.equal(wal.stats.syncs, syncs + 1);
+    const found = await reopened(fs.reboot("dropped", { seed: 2 }));
+    assert.equal(found.hardState.commit, 3);
+  });
+
   it("writes a waiting commit index when it is closed", async () => {
     const { wal, fs, clock } = await newLog();
     await appended(wal, { entries: entries(1, 3), hardState: { term: 1, vote: 1n, commit: 0 } });
