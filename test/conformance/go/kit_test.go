@@ -65,7 +65,18 @@ type kit struct {
 
 func start(t *testing.T) *kit {
 	t.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: serverEndpoints(), DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	return startAt(t, serverEndpoints())
+}
+
+// startAtOneMember is for what one member alone promises: its own reads follow its own writes.
+func startAtOneMember(t *testing.T) *kit {
+	t.Helper()
+	return startAt(t, serverEndpoints()[:1])
+}
+
+func startAt(t *testing.T, endpoints []string) *kit {
+	t.Helper()
+	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +86,7 @@ func start(t *testing.T) *kit {
 		_ = client.Close()
 	})
 	prefix := fmt.Sprintf("c%d-%x/", caseNumber.Add(1), time.Now().UnixNano())
-	return &kit{T: t, ctx: ctx, client: client, endpoint: serverEndpoints()[0], prefix: prefix}
+	return &kit{T: t, ctx: ctx, client: client, endpoint: endpoints[0], prefix: prefix}
 }
 
 // secondClient is another client with a connection of its own.

@@ -254,7 +254,7 @@ func TestDeleteWithoutAKeyIsRefused(t *testing.T) {
 }
 
 func TestADeletedKeyIsGoneForEveryRead(t *testing.T) {
-	k := start(t)
+	k := startAtOneMember(t)
 	k.put("a", "1")
 	k.del("a")
 	k.is("linearizable", k.get("a").Count, int64(0))

@@ -114,7 +114,7 @@ func TestDisarmingWithNothingRaisedAnswersEmpty(t *testing.T) {
 }
 
 func TestAnAlarmRaisedByHandStopsPutsUntilDisarmed(t *testing.T) {
-	k := start(t)
+	k := startAtOneMember(t)
 	state, err := k.client.Status(k.ctx, k.endpoint)
 	k.ok(err)
 	member := state.Header.MemberId

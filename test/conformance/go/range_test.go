@@ -251,7 +251,7 @@ func TestANegativeRevisionReadsTheLatest(t *testing.T) {
 }
 
 func TestASerializableReadSeesTheMembersOwnWrites(t *testing.T) {
-	k := start(t)
+	k := startAtOneMember(t)
 	k.put("a", "1")
 	k.is("value", string(k.one("a", clientv3.WithSerializable()).Value), "1")
 }

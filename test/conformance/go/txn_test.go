@@ -164,7 +164,7 @@ func TestATxnRangeHasAllRangeOptions(t *testing.T) {
 }
 
 func TestAReadOnlyTxnMovesNoRevision(t *testing.T) {
-	k := start(t)
+	k := startAtOneMember(t)
 	before := k.put("a", "1")
 	resp, err := k.client.Txn(k.ctx).Then(clientv3.OpGet(k.key("a"))).Commit()
 	k.ok(err)

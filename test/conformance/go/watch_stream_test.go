@@ -48,6 +48,10 @@ func (k *kit) watchStream() *watchStream {
 
 func (w *watchStream) create(request *pb.WatchCreateRequest) {
 	w.k.Helper()
+	if request.StartRevision == 0 && len(serverEndpoints()) > 1 {
+		request = proto.Clone(request).(*pb.WatchCreateRequest)
+		request.StartRevision = w.k.nextRevision()
+	}
 	w.k.ok(w.stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: request}}))
 }
 

@@ -12,12 +12,18 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
+// nextRevision is where a watch "from now on" begins when several members may serve it: the now of the member that
+// does may be behind what another has answered.
+func (k *kit) nextRevision() int64 {
+	k.Helper()
+	return k.get("now").Header.Revision + 1
+}
+
 // watch opens a watch and returns once the server has created it, so that later writes must reach it.
 func (k *kit) watch(name string, opts ...clientv3.OpOption) clientv3.WatchChan {
 	k.Helper()
 	if len(serverEndpoints()) > 1 {
-		// "From now on" is the watching member's now, which may be behind what another has answered.
-		opts = append([]clientv3.OpOption{clientv3.WithRev(k.get("now").Header.Revision + 1)}, opts...)
+		opts = append([]clientv3.OpOption{clientv3.WithRev(k.nextRevision())}, opts...)
 	}
 	channel := k.client.Watch(k.ctx, k.key(name), append(opts, clientv3.WithCreatedNotify())...)
 	created := k.next(channel)
@@ -373,7 +379,7 @@ func TestAWatchedLeaseExpiryIsADelete(t *testing.T) {
 }
 
 func TestAWatchOfACompactedRevisionIsCancelledWithTheCompactRevision(t *testing.T) {
-	k := start(t)
+	k := startAtOneMember(t)
 	first := k.put("a", "1")
 	k.put("a", "2")
 	last := k.put("a", "3")
