@@ -27,20 +27,8 @@ export interface KeyInterval {
   readonly end: ByteString;
 }
 
-/**
- * The versioned store under MVCC. It sits at versioned records rather than raw bytes, so that a memory engine
- * and a disk engine can each be good at it.
- *
- * Law (test/suites/engine-suite.ts):
- *  E1 append() takes records in ascending (main, sub) and makes them visible at once to every read.
- *  E2 reads at revision R see, for each key, its newest record with main <= R; a tombstone reads as absent.
- *  E3 compact removes exactly: records with main <= R that are not the newest <= R of their key, and tombstones
- *     with main < R. Reads at or above R never change by it.
- *  E4 records() runs in ascending (main, sub), also while append and compact go on.
- */
-export interface Engine {
-  /** Appends the records of one write transaction. */
-  append(records: readonly VersionedRecord[]): void;
+/** Reads that are answered at once. */
+export interface EngineView {
   /** The newest record of `key` when it is alive. */
   latest(key: ByteString): VersionedRecord | undefined;
   /** The record of `key` alive at `revision`. */
@@ -54,16 +42,72 @@ export interface Engine {
   range(interval: KeyInterval, revision: number, limit: number): RangeRead;
   /** How many keys are alive in the interval at `revision`. */
   count(interval: KeyInterval, revision: number): number;
+}
+
+/**
+ * A read that will be made. `revision` undefined: at the newest one, whatever that is by then. `limit` as in
+ * EngineView.range; a count has neither.
+ */
+export type Want =
+  | { readonly kind: "key"; readonly key: ByteString; readonly revision: number | undefined }
+  | {
+      readonly kind: "range";
+      readonly interval: KeyInterval;
+      readonly revision: number | undefined;
+      readonly limit: number;
+    }
+  | { readonly kind: "count"; readonly interval: KeyInterval; readonly revision: number | undefined };
+
+/** How an engine whose content is not all in memory is asked: what will be read is named first. */
+export interface EngineLoader {
   /**
-   * Records with fromMain <= main <= toMain in order; lazily, so that a caller can take bites. An iterator opened
-   * before compactStep may or may not give the records that it removes; it ends when the content is replaced.
+   * Brings the wants within reach of the engine's own reads, until the next load(): for commands, which read and
+   * append in turn. Every key to be appended must be among them, by itself or in a range without limit.
    */
-  records(fromMain: number, toMain: number): IterableIterator<VersionedRecord>;
+  load(wants: readonly Want[]): Promise<void>;
+  /** The content as it is at this moment, for the wants and for no other reads. */
+  view(wants: readonly Want[]): Promise<EngineView>;
+}
+
+/** Reads history from one record to the next. */
+export interface RecordCursor {
+  /**
+   * The next records, at least one and about `countMax` at most; none at the end. A promise where the disk must be
+   * asked; not to be called again before that is settled.
+   */
+  next(countMax: number): readonly VersionedRecord[] | Promise<readonly VersionedRecord[]>;
+  /** To be called once, whatever became of the reading. */
+  close(): void;
+}
+
+/**
+ * The versioned store under MVCC. It sits at versioned records rather than raw bytes, so that a memory engine
+ * and a disk engine can each be good at it.
+ *
+ * Law (test/suites/engine-suite.ts):
+ *  E1 append() takes records in ascending (main, sub) and makes them visible at once to every read.
+ *  E2 reads at revision R see, for each key, its newest record with main <= R; a tombstone reads as absent.
+ *  E3 compact removes exactly: records with main <= R that are not the newest <= R of their key, and tombstones
+ *     with main < R. Reads at or above R never change by it.
+ *  E4 records() runs in ascending (main, sub), also while append and compact go on.
+ *  E5 where there is a loader, reads answer for what was loaded last; any other read is a programmer's error.
+ */
+export interface Engine extends EngineView {
+  /** Undefined: everything is in memory, and every read is answered at once. */
+  readonly loader: EngineLoader | undefined;
+  /** Appends the records of one write transaction. */
+  append(records: readonly VersionedRecord[]): void;
+  /**
+   * Records with fromMain <= main <= toMain in order. A cursor opened before compactStep may or may not give the
+   * records that it removes; it goes on with what is appended after it had come to the end, and ends when the content
+   * is replaced.
+   */
+  records(fromMain: number, toMain: number): RecordCursor;
   /**
    * Starts or goes on with the removal up to `revision`; one bite that looks at about `recordsMax` records. True
    * when finished. A higher revision than the one under way starts anew, a lower one goes on with it.
    */
-  compactStep(revision: number, recordsMax: number): boolean;
+  compactStep(revision: number, recordsMax: number): boolean | Promise<boolean>;
   /** Number of live keys, of all records, and the sizes quota and status report. */
   stats(): EngineStats;
   /** Begins to gather other content; this engine's is as it was until commit(). */
@@ -72,8 +116,10 @@ export interface Engine {
 
 /** The content of a snapshot on its way in; dropped when it is not committed. */
 export interface EngineReplacement {
-  /** In ascending (main, sub), over all calls. */
-  append(records: readonly VersionedRecord[]): void;
+  /** In ascending (main, sub), over all calls. A promise when the next call must wait for it. */
+  append(records: readonly VersionedRecord[]): void | Promise<void>;
+  /** After the last append, before commit(): may take long. */
+  prepare(): void | Promise<void>;
   /** Takes the place of the engine's content, at once. To be called once. */
   commit(): void;
 }

@@ -6,6 +6,7 @@ import type {
   EngineStats,
   KeyInterval,
   RangeRead,
+  RecordCursor,
   VersionedRecord,
 } from "./engine.ts";
 import { KeyHistory } from "./key-history.ts";
@@ -25,6 +26,7 @@ export const RECORD_OVERHEAD_BYTES = 256;
  * newest state is read and counted without stepping over what was deleted.
  */
 export class MemoryEngine implements Engine {
+  readonly loader = undefined;
   #table = new KeyTable();
   #live = new SortedMap<KeyHistory>();
   #dead = new SortedMap<KeyHistory>();
@@ -72,8 +74,20 @@ export class MemoryEngine implements Engine {
     return count;
   }
 
-  records(fromMain: number, toMain: number): IterableIterator<VersionedRecord> {
-    return this.#log.records(fromMain, toMain);
+  records(fromMain: number, toMain: number): RecordCursor {
+    const iterator = this.#log.records(fromMain, toMain);
+    return {
+      next(countMax) {
+        const records: VersionedRecord[] = [];
+        while (records.length < countMax) {
+          const next = iterator.next();
+          if (next.done === true) break;
+          records.push(next.value);
+        }
+        return records;
+      },
+      close() {},
+    };
   }
 
   compactStep(revision: number, recordsMax: number): boolean {
@@ -104,6 +118,7 @@ export class MemoryEngine implements Engine {
     const next = new MemoryEngine();
     return {
       append: (records) => next.append(records),
+      prepare() {},
       commit: () => this.#adopt(next),
     };
   }
