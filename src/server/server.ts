@@ -19,7 +19,7 @@ import { Lessor } from "./lease/index.ts";
 import { type Listeners, openListeners, type ServerAddresses } from "./listeners.ts";
 import { type MemberStorage, openMemberStorage } from "./member-storage.ts";
 import { ServerMetrics } from "./metrics.ts";
-import { Store, WatchHub, watchCatchUpLimits } from "./mvcc/index.ts";
+import { Store, WatchHub, watchCatchUpLimits, watchSourceOf } from "./mvcc/index.ts";
 import { AutoCompactor, MemberNode } from "./node/index.ts";
 import { createPeerNetwork, fetchMembers, type PeerTls, type SocketPeerNetwork } from "./peer/index.ts";
 import { createServerLog, type ServerLog } from "./server-log.ts";
@@ -148,16 +148,7 @@ async function start(
       observer: metrics.observePeers(identity.memberId),
     });
     const watchHub = new WatchHub({
-      source: {
-        get currentRevision() {
-          return store.currentRevision;
-        },
-        get compactRevision() {
-          return store.compactRevision;
-        },
-        records: (from, to) => engine.records(from, to),
-        at: (key, revision) => engine.at(key, revision),
-      },
+      source: watchSourceOf(store, engine),
       clock,
       prng,
       progressIntervalMs: config.watchProgressIntervalMs,

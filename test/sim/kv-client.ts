@@ -25,7 +25,8 @@ export async function perform(node: ClientSide, request: ModelRequest): Promise<
   switch (request.kind) {
     case "range": {
       await node.readBarrier();
-      const response = node.kv.range(rangeRequest(request.key, request.rangeEnd, request.revision));
+      const answer = node.kv.range(rangeRequest(request.key, request.rangeEnd, request.revision));
+      const response = answer instanceof Promise ? await answer : answer;
       return { kind: "range", revision: response.header?.revision ?? 0, kvs: response.kvs.map(keyValueSeen) };
     }
     case "txn":

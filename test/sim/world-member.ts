@@ -2,7 +2,7 @@ import { RequestError } from "../../src/lib/errors.ts";
 import type { Log } from "../../src/lib/log.ts";
 import { Lessor } from "../../src/server/lease/index.ts";
 import { type MemberStorage, openMemberStorage } from "../../src/server/member-storage.ts";
-import { Store, WatchHub, watchCatchUpLimits } from "../../src/server/mvcc/index.ts";
+import { Store, WatchHub, watchCatchUpLimits, watchSourceOf } from "../../src/server/mvcc/index.ts";
 import { MemberNode, type Peer } from "../../src/server/node/index.ts";
 import { type ConfChange, confChangeType, type SnapshotMetadata } from "../../src/server/raft/index.ts";
 import { type Command, encodePeerUrls, StateMachine } from "../../src/server/state/index.ts";
@@ -118,16 +118,7 @@ export class WorldMember {
     });
     state.startAt(recovered.snapshot?.index ?? 0);
     const watchHub = new WatchHub({
-      source: {
-        get currentRevision() {
-          return store.currentRevision;
-        },
-        get compactRevision() {
-          return store.compactRevision;
-        },
-        records: (from, to) => engine.records(from, to),
-        at: (key, revision) => engine.at(key, revision),
-      },
+      source: watchSourceOf(store, engine),
       clock,
       prng: random,
       progressIntervalMs: settings.watchProgressMs,

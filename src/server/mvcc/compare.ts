@@ -1,13 +1,13 @@
 import { type Compare, compareResult, compareTarget } from "../../codec/index.ts";
 import { compare, EMPTY } from "../../lib/bytes.ts";
-import type { Engine, VersionedRecord } from "../storage/index.ts";
+import type { EngineView, VersionedRecord } from "../storage/index.ts";
 
 /** What a missing key compares as: all zero (semantics-kv-mvcc 5.3). */
 const missing = { version: 0, createRevision: 0, main: 0, value: EMPTY, lease: 0n };
 type Comparable = Pick<VersionedRecord, keyof typeof missing>;
 
 /** Whether the compare holds for every key of its range in the state at `revision`. */
-export function holds(condition: Compare, engine: Engine, revision: number): boolean {
+export function holds(condition: Compare, engine: EngineView, revision: number): boolean {
   const { records } = engine.range({ start: condition.key, end: condition.rangeEnd }, revision, 0);
   if (records.length === 0) {
     // No comparand could stand for a missing value, so every compare with one fails.

@@ -6,7 +6,7 @@ import {
   sortTarget,
 } from "../../codec/index.ts";
 import { compare, EMPTY } from "../../lib/bytes.ts";
-import type { Engine, KeyInterval, VersionedRecord } from "../storage/index.ts";
+import type { EngineView, KeyInterval, VersionedRecord } from "../storage/index.ts";
 import { toKeyValue } from "./record.ts";
 import { headerAt } from "./revision.ts";
 
@@ -24,7 +24,7 @@ const orders = new Map<number, RecordOrder>([
  * Answers a Range in the order of semantics-kv-mvcc 3.4: fetch, filter, sort, limit, blank. `currentRevision` is
  * where revision 0 reads and what the header says. The revision asked for has been checked (assertReadable).
  */
-export function readRange(engine: Engine, request: RangeRequest, currentRevision: number): RangeResponse {
+export function readRange(engine: EngineView, request: RangeRequest, currentRevision: number): RangeResponse {
   const interval: KeyInterval = { start: request.key, end: request.rangeEnd };
   const revision = request.revision <= 0 ? currentRevision : request.revision;
   const header = headerAt(currentRevision);
@@ -44,7 +44,7 @@ export function readRange(engine: Engine, request: RangeRequest, currentRevision
  * How many records to fetch, 0 = all. etcd looks at the order only: with a sort target but no order the limit cuts
  * by key before the sort.
  */
-function fetchLimit(request: RangeRequest): number {
+export function fetchLimit(request: RangeRequest): number {
   const isInKeyOrder =
     request.sortOrder === sortOrder.none ||
     (request.sortOrder === sortOrder.ascend && request.sortTarget === sortTarget.key);

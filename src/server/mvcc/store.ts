@@ -12,12 +12,14 @@ import { assert } from "../../lib/assert.ts";
 import { type ByteString, compare, OPEN_END } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RequestError } from "../../lib/errors.ts";
-import type { Engine, EngineStats, VersionedRecord } from "../storage/index.ts";
+import type { Eventual } from "../../lib/eventual.ts";
+import type { Engine, EngineLoader, EngineStats, EngineView, VersionedRecord } from "../storage/index.ts";
 import { type CompactionHash, type CompactionObserver, Compactor } from "./compaction.ts";
 import { hashRecords } from "./hash.ts";
 import { OperationCounts } from "./operation-counts.ts";
 import { readRange } from "./range-read.ts";
-import { assertReadable, FIRST_REVISION, NEVER_COMPACTED } from "./revision.ts";
+import { assertReadable, FIRST_REVISION, NEVER_COMPACTED, type RevisionWindow } from "./revision.ts";
+import { wantsOfPut, wantsOfRange, wantsOfTxn } from "./touched.ts";
 import { assertRunnable, chooseTxn, runReadTxn, runTxn } from "./txn.ts";
 import type { CommitListener, KvReader, KvWriter, LastChange, LeaseDirectory } from "./types.ts";
 import { assertPuttable, WriteTransaction } from "./write-transaction.ts";
@@ -58,8 +60,13 @@ export interface StoreSnapshot extends StoreState {
   close(): void;
 }
 
-/** The multi-version store: every read and write of keys (semantics-kv-mvcc). DESIGN.md of this folder. */
+/**
+ * The multi-version store: every read and write of keys (semantics-kv-mvcc). DESIGN.md of this folder.
+ *
+ * Where the engine has a loader, reads are promises, and what a write touches (touched.ts) must have been loaded.
+ */
 export class Store implements KvReader, KvWriter {
+  readonly loader: EngineLoader | undefined;
   readonly #engine: Engine;
   readonly #leases: LeaseDirectory;
   readonly #yieldTurn: () => Promise<void>;
@@ -74,6 +81,7 @@ export class Store implements KvReader, KvWriter {
 
   constructor(options: StoreOptions) {
     const { engine, leases, yieldTurn, pauseCompaction = yieldTurn, observed } = options;
+    this.loader = engine.loader;
     this.#engine = engine;
     this.#leases = leases;
     this.#yieldTurn = yieldTurn;
@@ -108,24 +116,27 @@ export class Store implements KvReader, KvWriter {
     return this.#engine.stats();
   }
 
-  lastChange(key: ByteString): LastChange | undefined {
-    const record = this.#engine.newest(key, this.currentRevision);
-    // Whether compaction has come to a removal yet differs between members; the answer must not.
-    if (record === undefined || (record.tombstone && record.main < this.compactRevision)) return undefined;
-    return { revision: record.main, isRemoval: record.tombstone };
+  lastChange(key: ByteString): Eventual<LastChange | undefined> {
+    const { loader } = this;
+    return loader === undefined
+      ? lastChangeIn(this.#engine, key, this)
+      : this.#lastChangeLater(loader, key, this.#window());
   }
 
-  range(request: RangeRequest): RangeResponse {
+  range(request: RangeRequest): Eventual<RangeResponse> {
     if (request.revision > 0) assertReadable(request.revision, this);
     this.#operations.ranges++;
-    return readRange(this.#engine, request, this.#currentRevision);
+    const { loader } = this;
+    return loader === undefined
+      ? readRange(this.#engine, request, this.#currentRevision)
+      : this.#rangeLater(loader, request, this.#currentRevision);
   }
 
-  readTxn(request: TxnRequest): TxnResponse {
-    const chosen = chooseTxn(request, this.#engine, this.#currentRevision);
-    assertRunnable(chosen, this.#engine, this.#leases, this);
-    this.#operations.txn(chosen);
-    return runReadTxn(chosen, this.#engine, this.#currentRevision);
+  readTxn(request: TxnRequest): Eventual<TxnResponse> {
+    const { loader } = this;
+    return loader === undefined
+      ? this.#readTxnIn(this.#engine, request, this)
+      : this.#readTxnLater(loader, request, this.#window());
   }
 
   put(request: PutRequest): PutResponse {
@@ -238,6 +249,40 @@ export class Store implements KvReader, KvWriter {
     };
   }
 
+  // ---- Reads of the moment that they were asked in: the view, and where the store stood, are taken before any wait.
+
+  #window(): RevisionWindow {
+    return { currentRevision: this.#currentRevision, compactRevision: this.#compactRevision };
+  }
+
+  async #lastChangeLater(
+    loader: EngineLoader,
+    key: ByteString,
+    window: RevisionWindow,
+  ): Promise<LastChange | undefined> {
+    return lastChangeIn(await loader.view(wantsOfPut({ key })), key, window);
+  }
+
+  async #rangeLater(loader: EngineLoader, request: RangeRequest, revision: number): Promise<RangeResponse> {
+    return readRange(await loader.view(wantsOfRange(request)), request, revision);
+  }
+
+  async #readTxnLater(
+    loader: EngineLoader,
+    request: TxnRequest,
+    window: RevisionWindow,
+  ): Promise<TxnResponse> {
+    return this.#readTxnIn(await loader.view(wantsOfTxn(request)), request, window);
+  }
+
+  #readTxnIn(view: EngineView, request: TxnRequest, window: RevisionWindow): TxnResponse {
+    const { currentRevision } = window;
+    const chosen = chooseTxn(request, view, currentRevision);
+    assertRunnable(chosen, view, this.#leases, window);
+    this.#operations.txn(chosen);
+    return runReadTxn(chosen, view, currentRevision);
+  }
+
   #begin(): WriteTransaction {
     return new WriteTransaction(this.#engine, this.#leases, this.#currentRevision);
   }
@@ -266,6 +311,13 @@ export class Store implements KvReader, KvWriter {
       start = `${last.key}\0` as ByteString;
     }
   }
+}
+
+function lastChangeIn(view: EngineView, key: ByteString, window: RevisionWindow): LastChange | undefined {
+  const record = view.newest(key, window.currentRevision);
+  // Whether compaction has come to a removal yet differs between members; the answer must not.
+  if (record === undefined || (record.tombstone && record.main < window.compactRevision)) return undefined;
+  return { revision: record.main, isRemoval: record.tombstone };
 }
 
 /** The loading end of a restore. */

@@ -1,7 +1,7 @@
 import type { RequestOp, ResponseOp, TxnRequest, TxnResponse } from "../../codec/index.ts";
 import { assert, unreachable } from "../../lib/assert.ts";
 import { limits } from "../../lib/limits.ts";
-import type { Engine } from "../storage/index.ts";
+import type { EngineView } from "../storage/index.ts";
 import { holds } from "./compare.ts";
 import { readRange } from "./range-read.ts";
 import { assertReadable, headerAt, type RevisionWindow } from "./revision.ts";
@@ -22,11 +22,11 @@ export interface ChosenTxn {
 type ChosenOperation = Exclude<RequestOp, { case: "txn" | undefined }> | { case: "txn"; chosen: ChosenTxn };
 
 /** Depth is bounded by validation (request-rules.ts), so the walks below may recurse. */
-export function chooseTxn(request: TxnRequest, engine: Engine, revision: number): ChosenTxn {
+export function chooseTxn(request: TxnRequest, engine: EngineView, revision: number): ChosenTxn {
   return choose(request, engine, revision, 1);
 }
 
-function choose(request: TxnRequest, engine: Engine, revision: number, depth: number): ChosenTxn {
+function choose(request: TxnRequest, engine: EngineView, revision: number, depth: number): ChosenTxn {
   assert(depth <= limits.txnDepthMax, "a transaction nested too deep was refused by validation");
   const failed = request.compare.findIndex((condition) => !holds(condition, engine, revision));
   const succeeded = failed < 0;
@@ -48,7 +48,7 @@ function choose(request: TxnRequest, engine: Engine, revision: number, depth: nu
  */
 export function assertRunnable(
   chosen: ChosenTxn,
-  engine: Engine,
+  engine: EngineView,
   leases: LeaseDirectory,
   window: RevisionWindow,
 ): void {
@@ -100,7 +100,7 @@ function runAll(chosen: ChosenTxn, writes: WriteTransaction): ResponseOp[] {
 }
 
 /** Runs a transaction of ranges only. */
-export function runReadTxn(chosen: ChosenTxn, engine: Engine, revision: number): TxnResponse {
+export function runReadTxn(chosen: ChosenTxn, engine: EngineView, revision: number): TxnResponse {
   const responses = chosen.operations.map((operation): ResponseOp => {
     assert(operation.case === "range", "a read-only transaction has nothing but ranges");
     return { case: "range", response: readRange(engine, operation.request, revision) };

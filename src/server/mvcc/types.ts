@@ -11,6 +11,7 @@ import type {
   WatchCreateRequest,
 } from "../../codec/index.ts";
 import type { ByteString } from "../../lib/bytes.ts";
+import type { Eventual } from "../../lib/eventual.ts";
 import type { EngineStats, VersionedRecord } from "../storage/index.ts";
 
 /** What a write needs to know of leases; the lessor implements it (lease is a floor above). */
@@ -29,18 +30,21 @@ export interface LastChange {
   readonly isRemoval: boolean;
 }
 
-/** Reads: what the services and the watch hub use. All throw RequestError; none changes anything. */
+/**
+ * Reads: what the services use. Each is of the moment it is asked in, also where its answer is a promise because the
+ * disk must be asked. All throw or reject with RequestError; none changes anything.
+ */
 export interface KvReader {
   /** 1 on an empty store. */
   readonly currentRevision: number;
   /** -1 when never compacted. */
   readonly compactRevision: number;
   /** Validated shape assumed (services/validate); header holds the revision only. */
-  range(request: RangeRequest): RangeResponse;
+  range(request: RangeRequest): Eventual<RangeResponse>;
   /** A transaction of ranges only (isReadOnlyTxn). */
-  readTxn(request: TxnRequest): TxnResponse;
+  readTxn(request: TxnRequest): Eventual<TxnResponse>;
   /** What changed `key` last; undefined when it never was a key, or was removed before the compact revision. */
-  lastChange(key: ByteString): LastChange | undefined;
+  lastChange(key: ByteString): Eventual<LastChange | undefined>;
   /** HashKV by etcd's algorithm (semantics-kv-mvcc 9.1); revision 0 = current. In bites, yielding between them. */
   hashKv(revision: number): Promise<{ hash: number; compactRevision: number; hashRevision: number }>;
   stats(): EngineStats;

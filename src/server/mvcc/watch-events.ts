@@ -1,7 +1,7 @@
 import type { Event } from "../../codec/index.ts";
 import { eventType } from "../../codec/index.ts";
 import type { ByteString } from "../../lib/bytes.ts";
-import type { VersionedRecord } from "../storage/index.ts";
+import type { Engine, EngineLoader, RecordCursor, VersionedRecord } from "../storage/index.ts";
 import { toKeyValue } from "./record.ts";
 import type { WatchEvent } from "./types.ts";
 
@@ -11,10 +11,29 @@ export interface WatchSource {
   readonly currentRevision: number;
   /** -1 when never compacted. */
   readonly compactRevision: number;
-  /** Engine.records: ascending, lazily, also while commits and compaction go on. */
-  records(fromMain: number, toMain: number): IterableIterator<VersionedRecord>;
-  /** Engine.at: the record of `key` alive at `revision`. */
+  /** Engine.records. */
+  records(fromMain: number, toMain: number): RecordCursor;
+  /** Engine.at: the record of `key` alive at `revision`. With a loader: of keys whose commit is being told only. */
   at(key: ByteString, revision: number): VersionedRecord | undefined;
+  /** Engine.loader. */
+  readonly loader?: EngineLoader | undefined;
+}
+
+export function watchSourceOf(
+  store: { readonly currentRevision: number; readonly compactRevision: number },
+  engine: Engine,
+): WatchSource {
+  return {
+    get currentRevision() {
+      return store.currentRevision;
+    },
+    get compactRevision() {
+      return store.compactRevision;
+    },
+    records: (fromMain, toMain) => engine.records(fromMain, toMain),
+    at: (key, revision) => engine.at(key, revision),
+    loader: engine.loader,
+  };
 }
 
 /** One record as the events that watchers see: made once each, and shared by all that see them. */
@@ -33,9 +52,11 @@ export class RecordEvents {
   }
 
   /** With prev_kv: the key just before this revision; left out where there was none or it was compacted away. */
-  withPrevious(source: WatchSource): WatchEvent {
+  withPrevious(source: PreviousSource): WatchEvent {
     if (this.#withPrevious === undefined) {
-      const previous = findPrevious(this.record, source);
+      const previous = hasPrevious(this.record, source)
+        ? source.at(this.record.key, this.record.main - 1)
+        : undefined;
       this.#withPrevious =
         previous === undefined ? this.plain() : { event: toEvent(this.record, previous), encoded: undefined };
     }
@@ -43,11 +64,16 @@ export class RecordEvents {
   }
 }
 
-function findPrevious(record: VersionedRecord, source: WatchSource): VersionedRecord | undefined {
+/** Where prev_kv is read. */
+export type PreviousSource = Pick<WatchSource, "compactRevision" | "at">;
+
+/** Whether there may be a key just before this revision. */
+export function hasPrevious(
+  record: VersionedRecord,
+  { compactRevision }: Pick<WatchSource, "compactRevision">,
+): boolean {
   const isCreation = !record.tombstone && record.createRevision === record.main;
-  const revision = record.main - 1;
-  if (isCreation || revision < source.compactRevision) return undefined;
-  return source.at(record.key, revision);
+  return !isCreation && record.main - 1 >= compactRevision;
 }
 
 function toEvent(record: VersionedRecord, previous: VersionedRecord | undefined): Event {

@@ -1,6 +1,6 @@
 import type { KeyInterval, VersionedRecord } from "../storage/index.ts";
 import type { WatchDelivery, WatchEvent } from "./types.ts";
-import type { RecordEvents, WatchSource } from "./watch-events.ts";
+import type { PreviousSource, RecordEvents } from "./watch-events.ts";
 
 /**
  * Where a watcher gets its events from.
@@ -72,7 +72,7 @@ export interface Watcher {
 }
 
 /** The event of a record as a watcher with `options` sees it. */
-export function viewEvent(events: RecordEvents, options: WatchOptions, source: WatchSource): WatchEvent {
+export function viewEvent(events: RecordEvents, options: WatchOptions, source: PreviousSource): WatchEvent {
   return options.prevKv ? events.withPrevious(source) : events.plain();
 }
 

@@ -9,7 +9,7 @@ import type {
 import { assert } from "../../lib/assert.ts";
 import type { ByteString } from "../../lib/bytes.ts";
 import { RequestError } from "../../lib/errors.ts";
-import type { Engine, VersionedRecord } from "../storage/index.ts";
+import type { Engine, EngineView, VersionedRecord } from "../storage/index.ts";
 import { readRange } from "./range-read.ts";
 import { putRecord, toKeyValue, tombstoneRecord } from "./record.ts";
 import { headerAt } from "./revision.ts";
@@ -19,7 +19,7 @@ import type { LeaseDirectory } from "./types.ts";
  * Throws leaseNotFound or keyNotFound when the put cannot be done in the engine's present state, in the order of
  * semantics-kv-mvcc 2.
  */
-export function assertPuttable(request: PutRequest, engine: Engine, leases: LeaseDirectory): void {
+export function assertPuttable(request: PutRequest, engine: EngineView, leases: LeaseDirectory): void {
   if (request.lease !== 0n && !leases.has(request.lease)) throw new RequestError("leaseNotFound");
   if ((request.ignoreValue || request.ignoreLease) && engine.latest(request.key) === undefined) {
     throw new RequestError("keyNotFound");

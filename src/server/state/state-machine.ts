@@ -2,9 +2,16 @@ import { alarmType, type TxnRequest } from "../../codec/index.ts";
 import { assert } from "../../lib/assert.ts";
 import { RequestError } from "../../lib/errors.ts";
 import type { LeaseRecord, Lessor } from "../lease/index.ts";
-import { type Store, txnCost } from "../mvcc/index.ts";
+import {
+  type Store,
+  txnCost,
+  wantsOfDeleteRange,
+  wantsOfKeys,
+  wantsOfPut,
+  wantsOfTxn,
+} from "../mvcc/index.ts";
 import type { ConfChange } from "../raft/index.ts";
-import type { VersionedRecord } from "../storage/index.ts";
+import type { EngineLoader, VersionedRecord, Want } from "../storage/index.ts";
 import { Alarms } from "./alarms.ts";
 import type { Command } from "./command.ts";
 import { Membership } from "./membership.ts";
@@ -45,6 +52,31 @@ export class StateMachine {
   constructor(store: Store, lessor: Lessor) {
     this.store = store;
     this.lessor = lessor;
+  }
+
+  /** Undefined: commands may be applied as they come. */
+  get loader(): EngineLoader | undefined {
+    return this.store.loader;
+  }
+
+  /**
+   * What applying the command will touch: to be loaded before, where there is a loader. To be asked when all commands
+   * before it have been applied, but for those whose wants are loaded together with these: a put before a revoke
+   * attaches no other key than it wants itself.
+   */
+  wants(command: Command): readonly Want[] {
+    switch (command.kind) {
+      case "put":
+        return wantsOfPut(command.request);
+      case "deleteRange":
+        return wantsOfDeleteRange(command.request);
+      case "txn":
+        return wantsOfTxn(command.request);
+      case "leaseRevoke":
+        return wantsOfKeys(this.lessor.keysOf(command.request.id) ?? []);
+      default:
+        return [];
+    }
   }
 
   /**

@@ -32,7 +32,7 @@ export interface HealthChecks {
 }
 
 export function createHealthChecks(node: ServerNode, observer: HealthObserver, log: Log): HealthChecks {
-  const serializableRead: Check = { name: "serializable_read", run: async () => readLocal(node) };
+  const serializableRead: Check = { name: "serializable_read", run: () => readLocal(node) };
   const checks: Record<CheckKind, readonly Check[]> = {
     livez: [serializableRead],
     readyz: [
@@ -48,7 +48,7 @@ export function createHealthChecks(node: ServerNode, observer: HealthObserver, l
         name: "linearizable_read",
         run: async () => {
           await node.readBarrier();
-          readLocal(node);
+          await readLocal(node);
         },
       },
       {
@@ -140,7 +140,7 @@ async function unhealthyReason(node: ServerNode, query: URLSearchParams): Promis
   // No time-out of our own: the read answers or fails by the member's, and a probe has its own patience.
   const failure = await failureOf(async () => {
     if (!isSerializable) await node.readBarrier();
-    readLocal(node);
+    await readLocal(node);
   });
   return failure === undefined ? undefined : `RANGE ERROR:${failure}`;
 }
@@ -155,8 +155,8 @@ async function failureOf(run: () => Promise<void>): Promise<string | undefined> 
   }
 }
 
-function readLocal(node: ServerNode): void {
-  node.kv.range({
+async function readLocal(node: ServerNode): Promise<void> {
+  await node.kv.range({
     key: EMPTY,
     rangeEnd: EMPTY,
     limit: 1,

@@ -13,10 +13,12 @@ import {
   encodeTxnResponse,
   type PutResponse,
   type RangeRequest,
+  type RangeResponse,
   type TxnRequest,
   type TxnResponse,
 } from "../../../codec/index.ts";
 import { RequestError } from "../../../lib/errors.ts";
+import { andThen, type Eventual } from "../../../lib/eventual.ts";
 import {
   assertValidDeleteRange,
   assertValidPut,
@@ -39,8 +41,7 @@ import type { ServiceContext } from "./service-context.ts";
 export function createKvService(context: ServiceContext): Record<string, MethodHandler> {
   const { node, guard, txnOpsMax } = context;
 
-  const answerRange = (request: RangeRequest): Buffer => {
-    const response = node.kv.range(request);
+  const answerRange = (response: RangeResponse): Buffer => {
     completeHeader(response, node);
     return encodeRangeResponse(response);
   };
@@ -65,21 +66,28 @@ export function createKvService(context: ServiceContext): Record<string, MethodH
    * A read without a quorum. A client that has its revision from another member is not wrong, this member is behind:
    * it is a future one only if a quorum says so, or none answers.
    */
-  const readHere = (read: () => Buffer): Buffer | Promise<Buffer> => {
+  const readHere = (read: () => Eventual<Buffer>): Eventual<Buffer> => {
     try {
-      return read();
+      const answer = read();
+      return answer instanceof Promise ? answer.catch((error) => readBehind(error, read)) : answer;
     } catch (error) {
-      if (!(error instanceof RequestError && error.code === "futureRevision")) throw error;
-      return node.readBarrier().then(read, read);
+      return readBehind(error, read);
     }
   };
+  const readBehind = (error: unknown, read: () => Eventual<Buffer>): Promise<Buffer> => {
+    if (!(error instanceof RequestError && error.code === "futureRevision")) throw error;
+    return node.readBarrier().then(read, read);
+  };
+
+  const readRange = (request: RangeRequest): Eventual<Buffer> => andThen(node.kv.range(request), answerRange);
+  const readTxn = (request: TxnRequest): Eventual<Buffer> => andThen(node.kv.readTxn(request), answerTxn);
 
   const range: UnaryHandler = (bytes, call) => {
     const request = decodeRangeRequest(bytes);
     guard.admit(call, request.serializable);
     assertValidRange(request);
-    if (request.serializable) return readHere(() => answerRange(request));
-    return node.readBarrier().then(() => answerRange(request));
+    if (request.serializable) return readHere(() => readRange(request));
+    return node.readBarrier().then(() => readRange(request));
   };
 
   const put: UnaryHandler = (bytes, call) => {
@@ -97,8 +105,6 @@ export function createKvService(context: ServiceContext): Record<string, MethodH
     assertValidDeleteRange(request);
     return node.propose<"deleteRange">({ kind: "deleteRange", request }).then(answerDeleteRange);
   };
-
-  const readTxn = (request: TxnRequest): Buffer => answerTxn(node.kv.readTxn(request));
 
   const txn: UnaryHandler = (bytes, call) => {
     const request = decodeTxnRequest(bytes, { opsMax: txnOpsMax });

@@ -27,7 +27,8 @@ export function createRangeStream(context: ServiceContext): MethodHandler {
     assertValidRangeStream(request);
     if (!request.serializable) await node.readBarrier();
     if (request.countOnly) {
-      const response = node.kv.range(request);
+      const answer = node.kv.range(request);
+      const response = answer instanceof Promise ? await answer : answer;
       completeHeader(response, node);
       stream.send(encodeRangeStreamResponse({ rangeResponse: response }));
       return;
@@ -61,7 +62,9 @@ async function sendChunks(
   let firstRevision: number | undefined;
   while (!stream.context.isCancelled) {
     const limit = Math.min(chunkKeys, keysMax - sentKeys);
-    const read = node.kv.range({ ...request, key, revision, limit });
+    const answer = node.kv.range({ ...request, key, revision, limit });
+    const read = answer instanceof Promise ? await answer : answer;
+    if (stream.context.isCancelled) return;
     if (firstRevision === undefined) {
       completeHeader(read, node);
       firstRevision = read.header?.revision ?? 0;

@@ -9,7 +9,14 @@ import { SystemClock } from "../../../../src/lib/clock.ts";
 import { RequestError } from "../../../../src/lib/errors.ts";
 import { createPrng } from "../../../../src/lib/prng.ts";
 import { Lessor } from "../../../../src/server/lease/index.ts";
-import { putCost, Store, txnCost, WatchHub, watchCatchUpLimits } from "../../../../src/server/mvcc/index.ts";
+import {
+  putCost,
+  Store,
+  txnCost,
+  WatchHub,
+  watchCatchUpLimits,
+  watchSourceOf,
+} from "../../../../src/server/mvcc/index.ts";
 import type { ApplyResults, MemberAdded, ServerNode } from "../../../../src/server/node/index.ts";
 import type { Command } from "../../../../src/server/state/index.ts";
 import { MemoryEngine } from "../../../../src/server/storage/index.ts";
@@ -66,18 +73,8 @@ export class FakeNode implements ServerNode {
       leases: this.#leases,
       yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
     });
-    const store = this.kv;
     this.watchHub = new WatchHub({
-      source: {
-        get currentRevision() {
-          return store.currentRevision;
-        },
-        get compactRevision() {
-          return store.compactRevision;
-        },
-        records: (from, to) => engine.records(from, to),
-        at: (key, revision) => engine.at(key, revision),
-      },
+      source: watchSourceOf(this.kv, engine),
       clock: this.#clock,
       prng: createPrng(1),
       progressIntervalMs: 600_000,
