@@ -67,7 +67,8 @@ export async function openMemberStorage(options: {
       if (opened.snapshotMark !== undefined) {
         const restore = state.beginRestore();
         const { chunks } = await snapshots.open(opened.snapshotMark);
-        for await (const chunk of chunks) restore.load(chunk);
+        for await (const chunk of chunks) await restore.load(chunk);
+        await restore.prepare();
         restore.finish();
       }
       await snapshots.removeOthers(opened.snapshotMark);

@@ -30,7 +30,7 @@ export function carrySnapshot(transfer: Transfer): void {
   const isFailing = network.isDisturbed && random.chance(network.settings.snapshotFailureRate);
   // After how many chunks it breaks off; beyond the last one it is the digest that is wrong.
   const failsAfter = isFailing ? random.below(4) : Number.POSITIVE_INFINITY;
-  const chunks = state.chunks[Symbol.iterator]();
+  const iterator = iteratorOf(state.chunks);
   const inbox = new Inbox();
   let sent = 0;
   let isOver = false;
@@ -59,7 +59,18 @@ export function carrySnapshot(transfer: Transfer): void {
       fail();
       return;
     }
-    const chunk = chunks.next();
+    const answer = iterator.next();
+    if (!(answer instanceof Promise)) {
+      carry(answer);
+      return;
+    }
+    answer.then(
+      (chunk) => from.process.run(() => carry(chunk)),
+      () => from.process.run(fail),
+    );
+  };
+  const carry = (chunk: IteratorResult<Buffer>): void => {
+    if (isOver) return;
     const bytes = chunk.done === true ? 0 : chunk.value.length;
     const delayMs = network.settings.latencyMs + bytes / network.settings.bytesPerMs;
     time.after(delayMs, `snapshot ${from.id}>${to} ${sent} ${bytes}`, () => {
@@ -99,6 +110,10 @@ export function carrySnapshot(transfer: Transfer): void {
 }
 
 const WATCH_MS = 1_000;
+
+function iteratorOf(chunks: StateSnapshot["chunks"]): Iterator<Buffer> | AsyncIterator<Buffer> {
+  return Symbol.iterator in chunks ? chunks[Symbol.iterator]() : chunks[Symbol.asyncIterator]();
+}
 
 /** What has arrived and was not read yet. */
 class Inbox {

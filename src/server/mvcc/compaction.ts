@@ -18,7 +18,7 @@ export interface CompactionHash {
 
 /** What a compactor reports of its work, for metrics. Durations in milliseconds. */
 export interface CompactionObserver {
-  /** One bite of removal, which nothing else could interrupt. */
+  /** One bite of removal, as long as nothing else could interrupt it. */
   compactionPaused(durationMs: number): void;
   /** One whole compaction, its hash and the rests between bites included, and how many records it removed. */
   compactionFinished(durationMs: number, recordsRemoved: number): void;
@@ -26,6 +26,8 @@ export interface CompactionObserver {
 
 export interface CompactorOptions {
   readonly engine: Engine;
+  /** How many records have been appended since some time: what is written meanwhile does not count against what is removed. */
+  readonly recordsWritten: () => number;
   /** Ends this turn, between bites of hashing. */
   readonly yieldTurn: () => Promise<void>;
   /** The rest between bites of removal. */
@@ -92,7 +94,7 @@ export class Compactor {
     };
   }
 
-  /** The hash remembered of the compaction at exactly `revision`, among the last ten. */
+  /** The hash remembered (none where there is a loader) of the compaction at exactly `revision`, among the last ten. */
   hashOf(revision: number): CompactionHash | undefined {
     return this.#hashes.find((remembered) => remembered.revision === revision);
   }
@@ -139,27 +141,34 @@ export class Compactor {
     const compactRevision = this.#finishedRevision;
     const isWhole = this.#isHistoryWhole;
     let hash = 0;
-    if (isWhole) {
+    // Where the disk must be asked, a pass over everything costs more than the few who ever ask for the hash.
+    const isHashed = isWhole && engine.loader === undefined;
+    if (isHashed) {
       hash = await hashRecords(engine, { compactRevision, revision, keptTombstones: "recent" }, yieldTurn);
     }
-    let removed = 0;
-    const bite = (): boolean => {
+    const unremoved = this.#unremoved;
+    while (epoch === this.#epoch) {
       const biteStartMs = observed?.clock.nowMs() ?? 0;
-      const { records } = engine.stats();
-      const isFinished = engine.compactStep(revision, BITE_RECORDS);
-      removed += records - engine.stats().records;
+      const step = engine.compactStep(revision, BITE_RECORDS);
       observed?.observer.compactionPaused(observed.clock.nowMs() - biteStartMs);
-      return isFinished;
-    };
-    while (epoch === this.#epoch && !bite()) await pause();
+      if (step instanceof Promise ? await step : step) break;
+      await pause();
+    }
     if (epoch !== this.#epoch) return;
+    const removed = unremoved - this.#unremoved;
     observed?.observer.compactionFinished(observed.clock.nowMs() - startMs, removed);
 
     this.#finishedRevision = revision;
     this.#isHistoryWhole = true;
-    if (isWhole) {
+    if (isHashed) {
       this.#hashes = [...this.#hashes, { hash, compactRevision, revision }].slice(-REMEMBERED_HASHES_MAX);
     }
+  }
+
+  /** Records held, as if none had been written: it goes down by what is removed and by nothing else. */
+  get #unremoved(): number {
+    const { engine, recordsWritten } = this.#options;
+    return engine.stats().records - recordsWritten();
   }
 
   async #waitForPins(revision: number): Promise<void> {

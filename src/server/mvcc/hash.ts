@@ -1,5 +1,6 @@
 import { crc32c } from "../../lib/crc32c.ts";
-import type { Engine, VersionedRecord } from "../storage/index.ts";
+import type { Engine, EngineView, VersionedRecord, Want } from "../storage/index.ts";
+import type { RecordPage } from "./record-pages.ts";
 import { encodedBytesMax, encodeRecord } from "./storage-encoding.ts";
 
 const BUFFER_BYTES = 65_536;
@@ -64,9 +65,15 @@ export async function hashRecords(
   const bite = new Bite(yieldTurn);
   const keepsAny = await holdsKept(engine, scope, bite);
   const hash = new RecordHash();
-  for (const record of engine.records(0, scope.revision)) {
-    if (isHashed(record, engine, scope, keepsAny)) hash.add(record);
-    if (bite.isFullWith(record)) await bite.end();
+  const revisionAsked = (record: VersionedRecord): number | undefined => {
+    if (record.main > scope.compactRevision || record.tombstone) return undefined;
+    return keepsAny ? scope.revision : scope.compactRevision;
+  };
+  for await (const { records, view } of viewedPages(engine, scope.revision, revisionAsked)) {
+    for (const record of records) {
+      if (isHashed(record, view, scope, keepsAny)) hash.add(record);
+      if (bite.isFullWith(record)) await bite.end();
+    }
   }
   return hash.digest();
 }
@@ -94,30 +101,65 @@ class Bite {
   }
 }
 
+interface ViewedPage {
+  readonly records: RecordPage;
+  /** Answers newest() for each record's key, at the revision that was said to be asked for. */
+  readonly view: EngineView;
+}
+
+async function* viewedPages(
+  engine: Engine,
+  revision: number,
+  revisionAsked: (record: VersionedRecord) => number | undefined,
+): AsyncGenerator<ViewedPage> {
+  const cursor = engine.records(0, revision);
+  try {
+    for (;;) {
+      const next = cursor.next(BITE_RECORDS_MAX);
+      const records = next instanceof Promise ? await next : next;
+      if (records.length === 0) return;
+      const wants: Want[] = [];
+      if (engine.loader !== undefined) {
+        for (const record of records) {
+          const asked = revisionAsked(record);
+          if (asked !== undefined) wants.push({ kind: "key", key: record.key, revision: asked });
+        }
+      }
+      const view =
+        engine.loader === undefined || wants.length === 0 ? engine : await engine.loader.view(wants);
+      yield { records, view };
+    }
+  } finally {
+    cursor.close();
+  }
+}
+
 /** Whether a compaction at scope.revision would keep anything; etcd filters nothing when it would not. */
 async function holdsKept(engine: Engine, scope: HashScope, bite: Bite): Promise<boolean> {
-  for (const record of engine.records(0, scope.revision)) {
-    if (isKept(record, engine, scope)) return true;
-    if (bite.isFullWith(record)) await bite.end();
+  for await (const { records, view } of viewedPages(engine, scope.revision, () => scope.revision)) {
+    for (const record of records) {
+      if (isKept(record, view, scope)) return true;
+      if (bite.isFullWith(record)) await bite.end();
+    }
   }
   return false;
 }
 
-function isHashed(record: VersionedRecord, engine: Engine, scope: HashScope, keepsAny: boolean): boolean {
+function isHashed(record: VersionedRecord, view: EngineView, scope: HashScope, keepsAny: boolean): boolean {
   if (record.main > scope.compactRevision) return true;
   // Old etcd removed a tombstone at the compact revision, new etcd keeps it: neither hashes it.
   if (record.tombstone) return false;
-  if (keepsAny) return isKept(record, engine, scope);
-  return isNewest(record, engine, scope.compactRevision);
+  if (keepsAny) return isKept(record, view, scope);
+  return isNewest(record, view, scope.compactRevision);
 }
 
-function isKept(record: VersionedRecord, engine: Engine, scope: HashScope): boolean {
-  if (!isNewest(record, engine, scope.revision)) return false;
+function isKept(record: VersionedRecord, view: EngineView, scope: HashScope): boolean {
+  if (!isNewest(record, view, scope.revision)) return false;
   return !record.tombstone || (scope.keptTombstones === "recent" && record.main === scope.revision);
 }
 
 /** Whether the record, which is not above `revision`, is the newest of its key up to it. */
-function isNewest(record: VersionedRecord, engine: Engine, revision: number): boolean {
-  const newest = engine.newest(record.key, revision);
+function isNewest(record: VersionedRecord, view: EngineView, revision: number): boolean {
+  const newest = view.newest(record.key, revision);
   return newest?.main === record.main && newest.sub === record.sub;
 }

@@ -12,12 +12,13 @@ import { assert } from "../../lib/assert.ts";
 import { type ByteString, compare, OPEN_END } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RequestError } from "../../lib/errors.ts";
-import type { Eventual } from "../../lib/eventual.ts";
-import type { Engine, EngineLoader, EngineStats, EngineView, VersionedRecord } from "../storage/index.ts";
+import type { Eventual, EventualItems } from "../../lib/eventual.ts";
+import type { Engine, EngineLoader, EngineStats, EngineView } from "../storage/index.ts";
 import { type CompactionHash, type CompactionObserver, Compactor } from "./compaction.ts";
 import { hashRecords } from "./hash.ts";
 import { OperationCounts } from "./operation-counts.ts";
 import { readRange } from "./range-read.ts";
+import { PageReader, pagesOf, type RecordPage } from "./record-pages.ts";
 import { assertReadable, FIRST_REVISION, NEVER_COMPACTED, type RevisionWindow } from "./revision.ts";
 import { wantsOfPut, wantsOfRange, wantsOfTxn } from "./touched.ts";
 import { assertRunnable, chooseTxn, runReadTxn, runTxn } from "./txn.ts";
@@ -54,8 +55,11 @@ export interface StoreState {
 
 /** The history as it was when the snapshot was opened, to be read at leisure. */
 export interface StoreSnapshot extends StoreState {
-  /** In ascending (main, sub). Throws leaderChanged when the store is restored from elsewhere meanwhile. */
-  readonly records: IterableIterator<VersionedRecord>;
+  /**
+   * The records in ascending (main, sub), to be gone through once. Throws leaderChanged when the store is restored
+   * from elsewhere meanwhile.
+   */
+  readonly pages: EventualItems<RecordPage>;
   /** Lets compaction go on; to be called once, whatever became of the reading. */
   close(): void;
 }
@@ -78,6 +82,7 @@ export class Store implements KvReader, KvWriter {
   #compactRevision = NEVER_COMPACTED;
   /** Goes up with each restore. */
   #epoch = 0;
+  #recordsWritten = 0;
 
   constructor(options: StoreOptions) {
     const { engine, leases, yieldTurn, pauseCompaction = yieldTurn, observed } = options;
@@ -86,7 +91,11 @@ export class Store implements KvReader, KvWriter {
     this.#leases = leases;
     this.#yieldTurn = yieldTurn;
     this.#observed = observed;
-    this.#compactor = new Compactor({ engine, yieldTurn, pause: pauseCompaction, observed }, NEVER_COMPACTED);
+    const recordsWritten = (): number => this.#recordsWritten;
+    this.#compactor = new Compactor(
+      { engine, recordsWritten, yieldTurn, pause: pauseCompaction, observed },
+      NEVER_COMPACTED,
+    );
   }
 
   get currentRevision(): number {
@@ -213,12 +222,20 @@ export class Store implements KvReader, KvWriter {
 
   /** A view of the whole history that writes and compactions do not change. Holds compaction back until closed. */
   openSnapshot(): StoreSnapshot {
+    const epoch = this.#epoch;
+    const reader = new PageReader(this.#engine.records(0, this.#currentRevision));
+    const unpin = this.#compactor.pin(this.#compactRevision);
     return {
       currentRevision: this.#currentRevision,
       compactRevision: this.#compactRevision,
       finishedCompactRevision: this.#compactor.finishedRevision,
-      records: this.#snapshotRecords(this.#currentRevision, this.#epoch),
-      close: this.#compactor.pin(this.#compactRevision),
+      pages: pagesOf(reader, this.loader === undefined, () => {
+        if (epoch !== this.#epoch) throw new RequestError("leaderChanged");
+      }),
+      close: () => {
+        reader.close();
+        unpin();
+      },
     };
   }
 
@@ -230,19 +247,23 @@ export class Store implements KvReader, KvWriter {
     assert(state.finishedCompactRevision <= state.compactRevision, "removal does not overtake compaction");
     assert(state.compactRevision <= state.currentRevision, "nothing is compacted that has not been");
     const replacement = this.#engine.beginReplacement();
+    const attachments = this.loader === undefined ? undefined : new LeaseAttachments();
     return {
       append: (records) => {
         for (const record of records)
           assert(record.main <= state.currentRevision, "a snapshot holds its own past");
-        replacement.append(records);
+        attachments?.follow(records);
+        return replacement.append(records);
       },
+      prepare: () => replacement.prepare(),
       finish: () => {
         this.#epoch++;
         this.#compactor.reset(state.finishedCompactRevision);
         replacement.commit();
         this.#currentRevision = state.currentRevision;
         this.#compactRevision = state.compactRevision;
-        this.#attachLeases();
+        if (attachments === undefined) this.#attachLeases();
+        else attachments.attach(this.#leases);
         if (state.compactRevision > state.finishedCompactRevision)
           this.#compactor.schedule(state.compactRevision);
       },
@@ -290,14 +311,8 @@ export class Store implements KvReader, KvWriter {
   #commit(writes: WriteTransaction): void {
     if (writes.records.length === 0) return;
     this.#currentRevision = writes.revision;
+    this.#recordsWritten += writes.records.length;
     for (const listener of this.#commitListeners) listener(this.#currentRevision, writes.records);
-  }
-
-  *#snapshotRecords(revision: number, epoch: number): IterableIterator<VersionedRecord> {
-    for (const record of this.#engine.records(0, revision)) {
-      yield record;
-      if (epoch !== this.#epoch) throw new RequestError("leaderChanged");
-    }
   }
 
   #attachLeases(): void {
@@ -320,10 +335,28 @@ function lastChangeIn(view: EngineView, key: ByteString, window: RevisionWindow)
   return { revision: record.main, isRemoval: record.tombstone };
 }
 
+/** Which keys have a lease by the records so far: for an engine that cannot be asked for all keys at once. */
+class LeaseAttachments {
+  readonly #leases = new Map<ByteString, bigint>();
+
+  follow(records: RecordPage): void {
+    for (const { key, lease } of records) {
+      if (lease !== 0n) this.#leases.set(key, lease);
+      else this.#leases.delete(key);
+    }
+  }
+
+  attach(directory: LeaseDirectory): void {
+    for (const [key, lease] of this.#leases) directory.attach(lease, key);
+  }
+}
+
 /** The loading end of a restore. */
 export interface StoreRestore {
-  /** In ascending (main, sub), over all calls. */
-  append(records: readonly VersionedRecord[]): void;
+  /** In ascending (main, sub), over all calls. The next call waits for this one. */
+  append(records: RecordPage): Eventual<void>;
+  /** After the last append, before finish(). */
+  prepare(): Eventual<void>;
   /** All at once: readers see the old content or the new. To be called once. */
   finish(): void;
 }

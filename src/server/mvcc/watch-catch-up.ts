@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../lib/clock.ts";
 import { limits } from "../../lib/limits.ts";
 import type { Prng } from "../../lib/prng.ts";
+import type { VersionedRecord } from "../storage/index.ts";
 import type { WatchSource } from "./watch-events.ts";
 import type { PassLimits, PassOutcome } from "./watch-pass.ts";
 import { WatchPass } from "./watch-pass.ts";
@@ -25,6 +26,7 @@ export const watchCatchUpLimits: CatchUpLimits = {
   batchRevisionsMax: limits.watchBatchRevisionsMax,
   batchBytesMax: 1_048_576,
   scanRecordsMax: 20_000,
+  pageRecordsMax: 256,
   stepsPerTimeCheck: 256,
 };
 
@@ -48,6 +50,8 @@ export class WatchCatchUp {
   #isScheduled = false;
   #isStopped = false;
   #timer: Timer | undefined;
+  /** The page that the pass waits for: nothing is scheduled until it has come. */
+  #awaited: Promise<void> | undefined;
   #passAtMs: number;
 
   constructor(source: WatchSource, clock: Clock, prng: Prng, limits: CatchUpLimits, targets: CatchUpTargets) {
@@ -81,15 +85,26 @@ export class WatchCatchUp {
     if (!this.#waiting.delete(watcher)) this.#pass?.remove(watcher);
   }
 
+  /** Takes a commit, once its records are visible in the source. */
+  committed(records: readonly VersionedRecord[]): void {
+    this.#pass?.committed(records);
+  }
+
   /** The history was replaced: what is being read of the old one counts for nothing. */
   restart(): void {
     for (const watcher of this.#pass?.abort() ?? []) this.#waiting.add(watcher);
     this.#pass = undefined;
+    if (this.#awaited === undefined) return;
+    this.#awaited = undefined;
+    this.#schedule(0);
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
+    this.#awaited = undefined;
+    this.#pass?.abort();
+    this.#pass = undefined;
   }
 
   #schedule(delayMs: number): void {
@@ -109,7 +124,26 @@ export class WatchCatchUp {
       if (this.#pass?.run(isTimeUp)) this.#pass = undefined;
     } while (this.#pass === undefined && this.#waiting.size > 0 && !isTimeUp());
     this.#isScheduled = this.#pass !== undefined || this.#waiting.size > 0;
-    if (this.#isScheduled) this.#schedule(this.#clock.nowMs() - startMs);
+    if (!this.#isScheduled) return;
+    const endMs = this.#clock.nowMs();
+    const arrival = this.#pass?.arrival;
+    if (arrival === undefined) this.#schedule(endMs - startMs);
+    else this.#await(arrival, endMs + (endMs - startMs));
+  }
+
+  /** Waiting is rest too. A failure to read is the end: it is left unhandled, which ends the process. */
+  #await(arrival: Promise<void>, restEndMs: number): void {
+    this.#awaited = arrival;
+    arrival.then(
+      () => {
+        if (this.#awaited !== arrival) return;
+        this.#awaited = undefined;
+        this.#schedule(restEndMs - this.#clock.nowMs());
+      },
+      (error: unknown) => {
+        if (this.#awaited === arrival) throw error;
+      },
+    );
   }
 
   /** Chooses the watchers of the next pass; near and far ones take turns. Undefined when none can go on. */

@@ -87,6 +87,7 @@ export class WatchHub implements WatchHubContract {
   readonly notify: CommitListener = (revision, records) => {
     assert(revision > this.#notifiedRevision, "W2: commits come in ascending revision");
     this.#notifiedRevision = revision;
+    this.#catchUp.committed(records);
     if (this.#synced.size === 0) return;
     const touched: WatchGroup[] = [];
     for (const record of records) {

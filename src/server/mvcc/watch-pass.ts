@@ -1,8 +1,10 @@
+import type { Eventual } from "../../lib/eventual.ts";
 import type { Prng } from "../../lib/prng.ts";
-import type { VersionedRecord } from "../storage/index.ts";
+import type { EngineView, VersionedRecord, Want } from "../storage/index.ts";
+import { PageReader, type RecordPage } from "./record-pages.ts";
 import type { WatchEvent } from "./types.ts";
-import type { WatchSource } from "./watch-events.ts";
-import { RecordEvents } from "./watch-events.ts";
+import type { PreviousSource, WatchSource } from "./watch-events.ts";
+import { hasPrevious, RecordEvents } from "./watch-events.ts";
 import type { WatchGroup } from "./watch-index.ts";
 import { WatchIndex } from "./watch-index.ts";
 import type { Watcher } from "./watcher.ts";
@@ -27,13 +29,16 @@ export interface PassLimits {
   readonly batchBytesMax: number;
   /** Records read in one pass, up to the end of a revision. */
   readonly scanRecordsMax: number;
+  /** Records asked for at once. */
+  readonly pageRecordsMax: number;
   /** Records read and events gathered between two looks at the clock. */
   readonly stepsPerTimeCheck: number;
 }
 
 /**
  * One read of history shared by some unsynced watchers: records are read once, matched as commits are, and gathered
- * into one batch for each watcher. Works in bites; commits and compactions may happen between them.
+ * into one batch for each watcher. Works in bites; commits and compactions may happen between them, and while it waits
+ * for a page.
  *
  * P1: every revision below #revision has been matched completely; what matched is sent or in a batch.
  * P2: a watcher's nextRevision moves only past what was sent to it or did not match.
@@ -47,9 +52,23 @@ export class WatchPass {
   /** Watchers whose batch has reached its size; sent when its last revision is complete. */
   readonly #overdue: Watcher[] = [];
   readonly #found: WatchGroup[] = [];
-  #records: IterableIterator<VersionedRecord>;
-  /** Read from #records and not matched yet. */
-  #pending: VersionedRecord | undefined;
+  #reader: PageReader;
+  /** The reader has come to its end, which is #revisionMax. */
+  #isReadOut = false;
+  /** What is being matched, and how much of it has been. */
+  #page: RecordPage = [];
+  #matched = 0;
+  /** The page's records as events, where they are made already. */
+  #events: readonly RecordEvents[] | undefined = undefined;
+  /** Where prev_kv of the page's records is. */
+  #view: EngineView | undefined = undefined;
+  readonly #previous: PreviousSource;
+  readonly #isPreviousWanted: boolean;
+  #arrival: Promise<void> | undefined = undefined;
+  #isOver = false;
+  /** What was committed after #revisionMax for watchers inside; undefined when not kept, or too much. */
+  #tail: RecordEvents[] | undefined = undefined;
+  #tailBytes = 0;
   #revision: number;
   #revisionMax: number;
   #scanned = 0;
@@ -74,8 +93,15 @@ export class WatchPass {
     for (const watcher of watchers) this.#index.add(watcher);
     this.#revision = watchers.reduce((least, { nextRevision }) => Math.min(least, nextRevision), Infinity);
     this.#revisionMax = source.currentRevision;
-    this.#records = source.records(this.#revision, this.#revisionMax);
+    this.#reader = this.#openReader();
     this.#compactRevision = source.compactRevision;
+    this.#isPreviousWanted = source.loader !== undefined && watchers.some(({ options }) => options.prevKv);
+    this.#previous = {
+      get compactRevision() {
+        return source.compactRevision;
+      },
+      at: (key, revision) => (this.#view ?? source).at(key, revision),
+    };
   }
 
   get pendingEvents(): number {
@@ -84,10 +110,20 @@ export class WatchPass {
     return count;
   }
 
-  /** Goes on until it is finished (true) or `isTimeUp` says so. Each call gets something done. */
+  /** Settles when the page has come that is on its way; undefined when none is. */
+  get arrival(): Promise<void> | undefined {
+    return this.#arrival;
+  }
+
+  /**
+   * Goes on until it is finished (true), `isTimeUp` says so or it has to wait for `arrival`. Each call gets something
+   * done.
+   */
   run(isTimeUp: () => boolean): boolean {
     this.#dropCompacted();
-    return this.#scan(isTimeUp) && this.#settle(isTimeUp);
+    if (!this.#scan(isTimeUp) || !this.#settle(isTimeUp)) return false;
+    this.#end();
+    return true;
   }
 
   /** Takes a watcher out: it was cancelled. Nothing happens when it is not inside. */
@@ -97,11 +133,37 @@ export class WatchPass {
     watcher.batch = undefined;
   }
 
+  /**
+   * Takes a commit. Where reading takes time, commits come as fast as they are read: without what was told of them
+   * the pass would never be at the end.
+   */
+  committed(records: readonly VersionedRecord[]): void {
+    for (const record of records) {
+      if (this.#tail === undefined) return;
+      this.#found.length = 0;
+      this.#index.collect(record.key, this.#found);
+      if (this.#found.length === 0) continue;
+      const events = new RecordEvents(record);
+      // Its key is loaded now, and later not.
+      if (this.#isPreviousWanted) events.withPrevious(this.#source);
+      this.#tail.push(events);
+      this.#tailBytes += record.key.length + record.value.length;
+      const { scanRecordsMax, batchBytesMax } = this.#limits;
+      if (this.#tail.length > scanRecordsMax || this.#tailBytes > batchBytesMax) this.#tail = undefined;
+    }
+  }
+
   /** Gives up: the watchers still inside, as they were before what is gathered and not sent. */
   abort(): Watcher[] {
     const watchers = [...this.#watchers];
     for (const watcher of watchers) this.remove(watcher);
+    this.#end();
     return watchers;
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#reader.close();
   }
 
   /** Compaction may have gone past the revision being read since the last bite. */
@@ -119,7 +181,8 @@ export class WatchPass {
   /** Reads up to the current revision, or the share of one pass. True when there. */
   #scan(isTimeUp: () => boolean): boolean {
     while (!this.#isScanFinished && this.#watchers.size > 0) {
-      const record = this.#take();
+      if (!this.#fill()) return false;
+      const record = this.#page[this.#matched];
       if (record === undefined || record.main > this.#revision) {
         if (!this.#sendOverdue(isTimeUp)) return false;
         this.#revision = record?.main ?? this.#revisionMax + 1;
@@ -127,8 +190,8 @@ export class WatchPass {
         else if (record === undefined && !this.#extend()) return true;
         if (record === undefined || this.#isScanFinished) continue;
       }
-      this.#pending = undefined;
       this.#match(record);
+      this.#matched++;
       this.#scanned++;
       this.#steps++;
       if (this.#steps < this.#limits.stepsPerTimeCheck) continue;
@@ -138,12 +201,53 @@ export class WatchPass {
     return true;
   }
 
-  #take(): VersionedRecord | undefined {
-    if (this.#pending === undefined) {
-      const next = this.#records.next();
-      this.#pending = next.done === true ? undefined : next.value;
+  #openReader(): PageReader {
+    this.#isReadOut = false;
+    this.#tail = this.#source.loader === undefined ? undefined : [];
+    this.#tailBytes = 0;
+    return new PageReader(this.#source.records(this.#revision, this.#revisionMax));
+  }
+
+  /** Has the next record in #page, or none at the end. False: it is on its way. */
+  #fill(): boolean {
+    if (this.#arrival !== undefined) return false;
+    if (this.#matched < this.#page.length || this.#isReadOut) return true;
+    const page = this.#reader.next(this.#limits.pageRecordsMax);
+    const view = page instanceof Promise ? undefined : this.#viewFor(page);
+    if (!(page instanceof Promise || view instanceof Promise)) {
+      this.#turnTo(page, view);
+      return true;
     }
-    return this.#pending;
+    this.#arrival = this.#arrive(page, view);
+    return false;
+  }
+
+  async #arrive(page: Eventual<RecordPage>, view: Eventual<EngineView | undefined>): Promise<void> {
+    const records = await page;
+    // The content may be another one by now.
+    if (this.#isOver) return;
+    this.#turnTo(records, await (view ?? this.#viewFor(records)));
+    this.#arrival = undefined;
+  }
+
+  #turnTo(page: RecordPage, view: EngineView | undefined): void {
+    this.#page = page;
+    this.#matched = 0;
+    this.#events = undefined;
+    this.#view = view;
+    this.#isReadOut = page.length === 0;
+  }
+
+  /** Where to read the prev_kv of these records; undefined when nobody wants one, or the source has them at hand. */
+  #viewFor(page: RecordPage): Eventual<EngineView | undefined> {
+    const { loader } = this.#source;
+    if (loader === undefined || !this.#isPreviousWanted) return undefined;
+    const wants: Want[] = [];
+    for (const record of page) {
+      if (!hasPrevious(record, this.#source)) continue;
+      wants.push({ kind: "key", key: record.key, revision: record.main - 1 });
+    }
+    return wants.length === 0 ? undefined : loader.view(wants);
   }
 
   /** Goes on with what was committed since the pass began; false when there is nothing. */
@@ -151,7 +255,17 @@ export class WatchPass {
     const { currentRevision } = this.#source;
     if (currentRevision <= this.#revisionMax) return false;
     this.#revisionMax = currentRevision;
-    this.#records = this.#source.records(this.#revision, currentRevision);
+    const tail = this.#tail;
+    if (tail === undefined) {
+      this.#reader.close();
+      this.#reader = this.#openReader();
+      return true;
+    }
+    this.#page = tail.map(({ record }) => record);
+    this.#matched = 0;
+    this.#events = tail;
+    this.#tail = [];
+    this.#tailBytes = 0;
     return true;
   }
 
@@ -159,7 +273,7 @@ export class WatchPass {
     this.#found.length = 0;
     this.#index.collect(record.key, this.#found);
     if (this.#found.length === 0) return;
-    const events = new RecordEvents(record);
+    const events = this.#events?.[this.#matched] ?? new RecordEvents(record);
     for (const group of this.#found) {
       for (const watcher of group.watchers) {
         if (record.main < watcher.nextRevision || isDropped(record, watcher.options)) continue;
@@ -167,7 +281,7 @@ export class WatchPass {
           this.#leaveBehind(watcher, record.main);
           continue;
         }
-        this.#gather(watcher, record, viewEvent(events, watcher.options, this.#source));
+        this.#gather(watcher, record, viewEvent(events, watcher.options, this.#previous));
       }
     }
   }

@@ -89,7 +89,8 @@ export class SnapshotExchange {
       await this.#wal.appendSnapshotMark(metadata);
       const restore = this.#state.beginRestore();
       const { chunks } = await this.#store.open(metadata);
-      for await (const chunk of chunks) restore.load(chunk);
+      for await (const chunk of chunks) await restore.load(chunk);
+      await restore.prepare();
       restore.finish();
       this.#onRestored(metadata);
       this.#wal.release(metadata.index);

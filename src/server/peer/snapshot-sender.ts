@@ -36,7 +36,7 @@ class NotReached extends Error {}
  */
 export class SnapshotSender {
   readonly #options: SnapshotSenderOptions;
-  readonly #chunks: Iterator<Buffer>;
+  readonly #chunks: Iterator<Buffer> | AsyncIterator<Buffer>;
   #request: ClientRequest | undefined;
   #failure: Error | undefined;
   #status: number | undefined;
@@ -47,7 +47,8 @@ export class SnapshotSender {
 
   constructor(options: SnapshotSenderOptions) {
     this.#options = options;
-    this.#chunks = options.state.chunks[Symbol.iterator]();
+    const { chunks } = options.state;
+    this.#chunks = Symbol.iterator in chunks ? chunks[Symbol.iterator]() : chunks[Symbol.asyncIterator]();
   }
 
   get message(): Message {
@@ -147,7 +148,11 @@ export class SnapshotSender {
     await this.#write(first);
     let chunks = 0;
     let bytes = 0;
-    for (let next = this.#chunks.next(); next.done !== true; next = this.#chunks.next()) {
+    for (;;) {
+      const answer = this.#chunks.next();
+      const next = answer instanceof Promise ? await answer : answer;
+      this.#throwIfOver();
+      if (next.done === true) break;
       digest.update(next.value);
       chunks++;
       bytes += next.value.length;
@@ -214,7 +219,7 @@ export class SnapshotSender {
 
   #finish(error: Error | undefined): void {
     this.#request?.destroy();
-    this.#chunks.return?.();
+    void this.#chunks.return?.();
     this.#options.state.close();
     this.#options.onEnd({ error, bytes: this.#bytes });
   }

@@ -1,6 +1,7 @@
 import { alarmType, type TxnRequest } from "../../codec/index.ts";
 import { assert } from "../../lib/assert.ts";
 import { RequestError } from "../../lib/errors.ts";
+import { type Eventual, type EventualItems, flatMap } from "../../lib/eventual.ts";
 import type { LeaseRecord, Lessor } from "../lease/index.ts";
 import {
   type Store,
@@ -25,15 +26,17 @@ const RECORD_BYTES = 40;
 /** A state as it was at one applied index, to be written at leisure. */
 export interface StateSnapshot {
   /** Encoded StateChunk messages, the one with `meta` first. */
-  readonly chunks: Iterable<Buffer>;
+  readonly chunks: EventualItems<Buffer>;
   /** Lets compaction go on; to be called once. */
   close(): void;
 }
 
 /** Takes the chunks of a snapshot in their order. */
 export interface StateRestore {
-  /** Throws DecodeError when the bytes are not a chunk. */
-  load(chunk: Uint8Array): void;
+  /** Throws DecodeError when the bytes are not a chunk. The next call waits for this one. */
+  load(chunk: Uint8Array): Eventual<void>;
+  /** After the last chunk, before finish(): may take long. */
+  prepare(): Eventual<void>;
   /** Throws AssertionError when no chunk held the meta data. */
   finish(): void;
 }
@@ -137,7 +140,15 @@ export class StateMachine {
       alarms: this.alarms.list(),
       ...this.membership.state(),
     };
-    return { chunks: chunksOf(meta, [...leases.leases], view.records), close: view.close };
+    const chunks = new ChunkWriter(meta, [...leases.leases]);
+    return {
+      chunks: flatMap(
+        view.pages,
+        (page) => chunks.take(page),
+        () => chunks.rest(),
+      ),
+      close: view.close,
+    };
   }
 
   /**
@@ -156,10 +167,11 @@ export class StateMachine {
           records = this.store.restore(chunk.meta);
         }
         for (const lease of chunk.leases) leases.push(lease);
-        if (chunk.records.length === 0) return;
+        if (chunk.records.length === 0) return undefined;
         assert(records !== undefined, "a state snapshot begins with its meta data");
-        records.append(chunk.records);
+        return records.append(chunk.records);
       },
+      prepare: () => records?.prepare(),
       finish: () => {
         assert(meta !== undefined && records !== undefined, "a state snapshot holds its meta data");
         this.lessor.restore({ leaseTimeMs: meta.leaseTimeMs, leases });
@@ -188,26 +200,46 @@ export class StateMachine {
   }
 }
 
-function* chunksOf(
-  meta: StateMeta,
-  leases: readonly LeaseRecord[],
-  records: Iterable<VersionedRecord>,
-): Generator<Buffer> {
-  yield encodeStateChunk({ meta, leases: [], records: [] });
-  for (let i = 0; i < leases.length; i += LEASES_PER_CHUNK) {
-    yield encodeStateChunk({ meta: undefined, leases: leases.slice(i, i + LEASES_PER_CHUNK), records: [] });
+/** Makes chunks of a bounded size: meta data, leases, then the records as they come. */
+class ChunkWriter {
+  #head: { readonly meta: StateMeta; readonly leases: readonly LeaseRecord[] } | undefined;
+  #records: VersionedRecord[] = [];
+  #recordsBytes = 0;
+
+  constructor(meta: StateMeta, leases: readonly LeaseRecord[]) {
+    this.#head = { meta, leases };
   }
-  let chunk: VersionedRecord[] = [];
-  let chunkBytes = 0;
-  const encode = (): Buffer =>
-    encodeStateChunk({ meta: undefined, leases: [], records: chunk } satisfies StateChunk);
-  for (const record of records) {
-    chunk.push(record);
-    chunkBytes += record.key.length + record.value.length + RECORD_BYTES;
-    if (chunkBytes < CHUNK_BYTES) continue;
-    yield encode();
-    chunk = [];
-    chunkBytes = 0;
+
+  /** The chunks that are complete with these records. */
+  *take(records: readonly VersionedRecord[]): Generator<Buffer> {
+    yield* this.#takeHead();
+    for (const record of records) {
+      this.#records.push(record);
+      this.#recordsBytes += record.key.length + record.value.length + RECORD_BYTES;
+      if (this.#recordsBytes >= CHUNK_BYTES) yield this.#encode();
+    }
   }
-  if (chunk.length > 0) yield encode();
+
+  /** The chunks that are left when there are no more records. */
+  *rest(): Generator<Buffer> {
+    yield* this.#takeHead();
+    if (this.#records.length > 0) yield this.#encode();
+  }
+
+  *#takeHead(): Generator<Buffer> {
+    if (this.#head === undefined) return;
+    const { meta, leases } = this.#head;
+    this.#head = undefined;
+    yield encodeStateChunk({ meta, leases: [], records: [] });
+    for (let i = 0; i < leases.length; i += LEASES_PER_CHUNK) {
+      yield encodeStateChunk({ meta: undefined, leases: leases.slice(i, i + LEASES_PER_CHUNK), records: [] });
+    }
+  }
+
+  #encode(): Buffer {
+    const records = this.#records;
+    this.#records = [];
+    this.#recordsBytes = 0;
+    return encodeStateChunk({ meta: undefined, leases: [], records } satisfies StateChunk);
+  }
 }

@@ -1,0 +1,65 @@
+import { assert } from "../../lib/assert.ts";
+import type { Eventual, EventualItems } from "../../lib/eventual.ts";
+import type { RecordCursor, VersionedRecord } from "../storage/index.ts";
+
+export type RecordPage = readonly VersionedRecord[];
+
+const PAGE_RECORDS = 256;
+
+/** A cursor that may be closed at any time and more than once, also while a page is on its way. */
+export class PageReader {
+  readonly #cursor: RecordCursor;
+  #latest: Eventual<RecordPage> | undefined = undefined;
+  #isClosed = false;
+
+  constructor(cursor: RecordCursor) {
+    this.#cursor = cursor;
+  }
+
+  /** RecordCursor.next. */
+  next(countMax: number): Eventual<RecordPage> {
+    assert(!this.#isClosed, "nothing is read after the end");
+    this.#latest = this.#cursor.next(countMax);
+    return this.#latest;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const close = (): void => this.#cursor.close();
+    if (this.#latest instanceof Promise) this.#latest.then(close, close);
+    else close();
+  }
+}
+
+/** The pages up to the end, at once where the records are. `check` may throw before each; closed whatever happens. */
+export function pagesOf(reader: PageReader, isAtHand: boolean, check: () => void): EventualItems<RecordPage> {
+  return isAtHand ? pagesNow(reader, check) : pagesLater(reader, check);
+}
+
+function* pagesNow(reader: PageReader, check: () => void): Generator<RecordPage> {
+  try {
+    for (;;) {
+      const page = reader.next(PAGE_RECORDS);
+      assert(!(page instanceof Promise), "an engine without a loader has all records at hand");
+      check();
+      if (page.length === 0) return;
+      yield page;
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+async function* pagesLater(reader: PageReader, check: () => void): AsyncGenerator<RecordPage> {
+  try {
+    for (;;) {
+      const page = await reader.next(PAGE_RECORDS);
+      check();
+      if (page.length === 0) return;
+      yield page;
+    }
+  } finally {
+    reader.close();
+  }
+}
