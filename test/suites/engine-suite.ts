@@ -1,7 +1,28 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type ByteString, EMPTY, inRange, OPEN_END } from "../../src/lib/bytes.ts";
-import type { Engine, KeyInterval, VersionedRecord } from "../../src/server/storage/engine.ts";
+import type { Eventual } from "../../src/lib/eventual.ts";
+import type {
+  Engine,
+  EngineStats,
+  EngineView,
+  KeyInterval,
+  RangeRead,
+  RecordCursor,
+  VersionedRecord,
+  Want,
+} from "../../src/server/storage/engine.ts";
+
+/** An engine for one test, empty. */
+export interface EngineUnderTest {
+  readonly engine: Engine;
+  /** Resolves when nothing is under way that the engine does by itself. */
+  readonly settle?: () => Promise<void>;
+  /** Called when the test is over. */
+  readonly close?: () => Eventual<void>;
+}
+
+export type CreateEngine = () => Eventual<EngineUnderTest>;
 
 const bytes = (text: string): ByteString => text as ByteString;
 const everything: KeyInterval = { start: OPEN_END, end: OPEN_END };
@@ -62,53 +83,192 @@ class NaiveEngine {
   }
 }
 
-function compactWhole(engine: Engine, revision: number, recordsMax: number): void {
-  for (let step = 0; !engine.compactStep(revision, recordsMax); step++)
-    assert.ok(step < 100_000, "it must end");
+/** An engine as its users use it: what is read or appended has been named before. */
+class Subject {
+  readonly engine: Engine;
+  readonly #under: EngineUnderTest;
+
+  constructor(under: EngineUnderTest) {
+    this.engine = under.engine;
+    this.#under = under;
+  }
+
+  async append(records: readonly VersionedRecord[]): Promise<void> {
+    await this.engine.loader?.load(records.map(({ key }) => keyWant(key)));
+    this.engine.append(records);
+  }
+
+  /** Appends one record after the other, each a transaction of its own. */
+  async fill(count: number, record: (index: number) => VersionedRecord): Promise<void> {
+    const records = Array.from({ length: count }, (_, i) => record(i));
+    await this.engine.loader?.load(records.map(({ key }) => keyWant(key)));
+    for (const each of records) this.engine.append([each]);
+  }
+
+  async latest(key: ByteString): Promise<VersionedRecord | undefined> {
+    return await this.#read(keyWant(key), (view) => view.latest(key));
+  }
+
+  async at(key: ByteString, revision: number): Promise<VersionedRecord | undefined> {
+    return await this.#read(keyWant(key, revision), (view) => view.at(key, revision));
+  }
+
+  async newest(key: ByteString, revision: number): Promise<VersionedRecord | undefined> {
+    return await this.#read(keyWant(key, revision), (view) => view.newest(key, revision));
+  }
+
+  async range(interval: KeyInterval, revision: number, limit: number): Promise<RangeRead> {
+    const want: Want =
+      interval.end === EMPTY
+        ? keyWant(interval.start, revision)
+        : { kind: "range", interval, revision, limit };
+    return await this.#read(want, (view) => view.range(interval, revision, limit));
+  }
+
+  async count(interval: KeyInterval, revision: number): Promise<number> {
+    const want: Want =
+      interval.end === EMPTY ? keyWant(interval.start, revision) : { kind: "count", interval, revision };
+    return await this.#read(want, (view) => view.count(interval, revision));
+  }
+
+  async records(fromMain: number, toMain: number): Promise<VersionedRecord[]> {
+    return await readOn(this.engine.records(fromMain, toMain));
+  }
+
+  async compactWhole(revision: number, recordsMax: number): Promise<void> {
+    for (let step = 0; !(await this.engine.compactStep(revision, recordsMax)); step++)
+      assert.ok(step < 100_000, "it must end");
+  }
+
+  async stats(): Promise<EngineStats> {
+    await this.#under.settle?.();
+    return this.engine.stats();
+  }
+
+  async close(): Promise<void> {
+    await this.#under.settle?.();
+    await this.#under.close?.();
+  }
+
+  /** A view answers what the engine itself answers when the same is loaded. */
+  async #read<T>(want: Want, read: (view: EngineView) => T): Promise<T> {
+    const { loader } = this.engine;
+    if (loader === undefined) return read(this.engine);
+    const answer = read(await loader.view([want]));
+    await loader.load([want]);
+    assert.deepEqual(read(this.engine), answer);
+    return answer;
+  }
+}
+
+function keyWant(key: ByteString, revision?: number): Want {
+  return { kind: "key", key, revision };
+}
+
+function mainsOf(records: readonly VersionedRecord[]): number[] {
+  return records.map(({ main }) => main);
+}
+
+/** The rest of the cursor, which is closed then. */
+async function readOn(cursor: RecordCursor, countMax = 7): Promise<VersionedRecord[]> {
+  const records: VersionedRecord[] = [];
+  for (;;) {
+    const page = await cursor.next(countMax);
+    if (page.length === 0) break;
+    records.push(...page);
+  }
+  cursor.close();
+  return records;
 }
 
 /** The law of storage/engine.ts, run over every engine there is. */
-export function engineSuite(name: string, create: () => Engine): void {
+export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 300): void {
   describe(`${name} keeps the law of engines`, () => {
-    it("an empty engine answers every read with nothing", () => {
-      const engine = create();
-      assert.equal(engine.latest(bytes("a")), undefined);
-      assert.equal(engine.at(bytes("a"), 5), undefined);
-      assert.equal(engine.newest(bytes("a"), 5), undefined);
-      assert.deepEqual(engine.range(everything, 5, 0), { records: [], count: 0 });
-      assert.equal(engine.count(everything, 5), 0);
-      assert.deepEqual([...engine.records(0, 100)], []);
-      assert.equal(engine.compactStep(5, 10), true);
-      assert.deepEqual(engine.stats(), { liveKeys: 0, records: 0, sizeBytes: 0, sizeInUseBytes: 0 });
+    const subjects: Subject[] = [];
+    const create = async (): Promise<Subject> => {
+      const subject = new Subject(await createEngine());
+      subjects.push(subject);
+      return subject;
+    };
+    afterEach(async () => {
+      for (const subject of subjects.splice(0)) await subject.close();
     });
 
-    it("E1: a record is visible to every read as soon as it is appended", () => {
-      const engine = create();
+    it("an empty engine answers every read with nothing", async () => {
+      const subject = await create();
+      assert.equal(await subject.latest(bytes("a")), undefined);
+      assert.equal(await subject.at(bytes("a"), 5), undefined);
+      assert.equal(await subject.newest(bytes("a"), 5), undefined);
+      assert.deepEqual(await subject.range(everything, 5, 0), { records: [], count: 0 });
+      assert.equal(await subject.count(everything, 5), 0);
+      assert.deepEqual(await subject.records(0, 100), []);
+      assert.equal(await subject.engine.compactStep(5, 10), true);
+      assert.deepEqual(await subject.stats(), { liveKeys: 0, records: 0, sizeBytes: 0, sizeInUseBytes: 0 });
+    });
+
+    it("E1: a record is visible to every read as soon as it is appended", async () => {
+      const subject = await create();
       const record = put("a", 2, 0);
-      engine.append([record]);
-      assert.deepEqual(engine.latest(record.key), record);
-      assert.deepEqual(engine.at(record.key, 2), record);
-      assert.equal(engine.at(record.key, 1), undefined);
-      assert.deepEqual(engine.range(everything, 2, 0), { records: [record], count: 1 });
-      assert.equal(engine.count(everything, 1), 0);
-      assert.deepEqual([...engine.records(2, 2)], [record]);
-      assert.equal(engine.stats().liveKeys, 1);
+      await subject.append([record]);
+      assert.deepEqual(await subject.latest(record.key), record);
+      assert.deepEqual(await subject.at(record.key, 2), record);
+      assert.equal(await subject.at(record.key, 1), undefined);
+      assert.deepEqual(await subject.range(everything, 2, 0), { records: [record], count: 1 });
+      assert.equal(await subject.count(everything, 1), 0);
+      assert.deepEqual(await subject.records(2, 2), [record]);
+      assert.equal((await subject.stats()).liveKeys, 1);
     });
 
-    it("E1: records that do not ascend are refused as a programmer's error", () => {
-      const engine = create();
-      engine.append([put("a", 2, 1)]);
-      assert.throws(() => engine.append([put("b", 2, 1)]), { name: "AssertionError" });
-      assert.throws(() => engine.append([put("b", 1, 9)]), { name: "AssertionError" });
+    it("E1: what was loaded as it is now is read as it becomes, and as it was before the last change", async () => {
+      const subject = await create();
+      const { engine } = subject;
+      await subject.append(["a", "b", "d"].map((key, sub) => put(key, 2, sub)));
+      const interval = { start: bytes("a"), end: bytes("d") };
+      const now = { interval, revision: undefined };
+      await engine.loader?.load([
+        ...["a", "b", "c", "d"].map((key) => keyWant(bytes(key))),
+        { ...now, kind: "range", limit: 0 },
+        { ...now, kind: "range", limit: 1 },
+        { ...now, kind: "count" },
+      ]);
+      const valuesAt = (revision: number, limit: number): string[] =>
+        engine.range(interval, revision, limit).records.map(({ value }) => value);
+      assert.deepEqual(valuesAt(2, 0), ["a@2.0", "b@2.1"]);
+      engine.append([tombstone("a", 3, 0)]);
+      assert.deepEqual(
+        [valuesAt(3, 0), valuesAt(3, 1), engine.count(interval, 3)],
+        [["b@2.1"], ["b@2.1"], 1],
+      );
+      engine.append([tombstone("b", 3, 1)]);
+      engine.append([put("b", 3, 2), put("c", 3, 3)]);
+      assert.deepEqual(valuesAt(3, 0), ["b@3.2", "c@3.3"]);
+      assert.deepEqual(engine.range(interval, 3, 1), { records: [put("b", 3, 2)], count: 2 });
+      assert.equal(engine.count(interval, 3), 2);
+      assert.equal(engine.latest(bytes("a")), undefined);
+      assert.equal(engine.newest(bytes("a"), 3)?.tombstone, true);
+      const before = ["a", "b", "c", "d"].map((key) => engine.at(bytes(key), 2)?.value);
+      assert.deepEqual(before, ["a@2.0", "b@2.1", undefined, "d@2.2"]);
+      engine.append([put("d", 4, 0)]);
+      assert.equal(engine.at(bytes("d"), 3)?.value, "d@2.2");
+      assert.equal(engine.latest(bytes("d"))?.value, "d@4.0");
     });
 
-    it("E2: a read at a revision sees the newest record up to it, a tombstone reads as absent", () => {
-      const engine = create();
-      engine.append([put("a", 2, 0)]);
-      engine.append([put("a", 3, 0), put("a", 3, 1)]);
-      engine.append([tombstone("a", 5, 0)]);
-      engine.append([put("a", 7, 0)]);
-      const values = [1, 2, 3, 4, 5, 6, 7, 8].map((revision) => engine.at(bytes("a"), revision)?.value);
+    it("E1: records that do not ascend are refused as a programmer's error", async () => {
+      const subject = await create();
+      await subject.append([put("a", 2, 1)]);
+      await assert.rejects(subject.append([put("b", 2, 1)]), { name: "AssertionError" });
+      await assert.rejects(subject.append([put("b", 1, 9)]), { name: "AssertionError" });
+    });
+
+    it("E2: a read at a revision sees the newest record up to it, a tombstone reads as absent", async () => {
+      const subject = await create();
+      await subject.append([put("a", 2, 0)]);
+      await subject.append([put("a", 3, 0), put("a", 3, 1)]);
+      await subject.append([tombstone("a", 5, 0)]);
+      await subject.append([put("a", 7, 0)]);
+      const values: unknown[] = [];
+      for (let revision = 1; revision <= 8; revision++)
+        values.push((await subject.at(bytes("a"), revision))?.value);
       assert.deepEqual(values, [
         undefined,
         "a@2.0",
@@ -119,103 +279,109 @@ export function engineSuite(name: string, create: () => Engine): void {
         "a@7.0",
         "a@7.0",
       ]);
-      assert.equal(engine.newest(bytes("a"), 6)?.tombstone, true);
-      assert.equal(engine.latest(bytes("a"))?.main, 7);
+      assert.equal((await subject.newest(bytes("a"), 6))?.tombstone, true);
+      assert.equal((await subject.latest(bytes("a")))?.main, 7);
     });
 
-    it("E2: intervals are single keys, half-open, open-ended, or empty when the end is not after the start", () => {
-      const engine = create();
-      engine.append(["a", "b", "b\0", "c", "\xff"].map((key, sub) => put(key, 2, sub)));
-      const keys = (start: string, end: string): string[] =>
-        engine.range({ start: bytes(start), end: bytes(end) }, 2, 0).records.map((record) => record.key);
-      assert.deepEqual(keys("b", ""), ["b"]);
-      assert.deepEqual(keys("x", ""), []);
-      assert.deepEqual(keys("b", "c"), ["b", "b\0"]);
-      assert.deepEqual(keys("b", "\0"), ["b", "b\0", "c", "\xff"]);
-      assert.deepEqual(keys("\0", "\0"), ["a", "b", "b\0", "c", "\xff"]);
-      assert.deepEqual(keys("b", "b"), []);
-      assert.deepEqual(keys("c", "b"), []);
-      assert.equal(engine.count({ start: bytes("c"), end: bytes("b") }, 2), 0);
-      assert.equal(engine.count({ start: bytes("c"), end: bytes("b") }, 1), 0);
+    it("E2: intervals are single keys, half-open, open-ended, or empty when the end is not after the start", async () => {
+      const subject = await create();
+      await subject.append(["a", "b", "b\0", "c", "\xff"].map((key, sub) => put(key, 2, sub)));
+      const keys = async (start: string, end: string): Promise<string[]> =>
+        (await subject.range({ start: bytes(start), end: bytes(end) }, 2, 0)).records.map(
+          (record) => record.key,
+        );
+      assert.deepEqual(await keys("b", ""), ["b"]);
+      assert.deepEqual(await keys("x", ""), []);
+      assert.deepEqual(await keys("b", "c"), ["b", "b\0"]);
+      assert.deepEqual(await keys("b", "\0"), ["b", "b\0", "c", "\xff"]);
+      assert.deepEqual(await keys("\0", "\0"), ["a", "b", "b\0", "c", "\xff"]);
+      assert.deepEqual(await keys("b", "b"), []);
+      assert.deepEqual(await keys("c", "b"), []);
+      assert.equal(await subject.count({ start: bytes("c"), end: bytes("b") }, 2), 0);
+      assert.equal(await subject.count({ start: bytes("c"), end: bytes("b") }, 1), 0);
     });
 
-    it("E2: a limit cuts the records and never the count", () => {
-      const engine = create();
-      for (let i = 0; i < 300; i++) engine.append([put(`k${String(i).padStart(3, "0")}`, 2 + i, 0)]);
-      engine.append([tombstone("k000", 302, 0)]);
+    it("E2: a limit cuts the records and never the count", async () => {
+      const subject = await create();
+      await subject.fill(300, (i) => put(`k${String(i).padStart(3, "0")}`, 2 + i, 0));
+      await subject.append([tombstone("k000", 302, 0)]);
       for (const revision of [302, 301, 150]) {
         const total = Math.min(revision - 1, revision === 302 ? 299 : 300);
         for (const limit of [0, 1, 64, 298, 299, 300, 301]) {
-          const read = engine.range(everything, revision, limit);
+          const read = await subject.range(everything, revision, limit);
           assert.equal(read.count, total);
           assert.equal(read.records.length, limit === 0 ? total : Math.min(limit, total));
         }
-        assert.equal(engine.count(everything, revision), total);
+        assert.equal(await subject.count(everything, revision), total);
       }
     });
 
-    it("E3: compaction removes superseded records and old tombstones, and keeps one at the revision itself", () => {
-      const engine = create();
-      engine.append([put("a", 2, 0)]);
-      engine.append([put("b", 3, 0)]);
-      engine.append([put("a", 4, 0)]);
-      engine.append([tombstone("b", 5, 0)]);
-      engine.append([put("c", 6, 0)]);
-      engine.append([tombstone("c", 7, 0)]);
-      engine.append([put("a", 8, 0)]);
-      compactWhole(engine, 7, 1);
-      const left = [...engine.records(0, 100)].map((record) => [record.key, record.main, record.tombstone]);
+    it("E3: compaction removes superseded records and old tombstones, and keeps one at the revision itself", async () => {
+      const subject = await create();
+      await subject.append([put("a", 2, 0)]);
+      await subject.append([put("b", 3, 0)]);
+      await subject.append([put("a", 4, 0)]);
+      await subject.append([tombstone("b", 5, 0)]);
+      await subject.append([put("c", 6, 0)]);
+      await subject.append([tombstone("c", 7, 0)]);
+      await subject.append([put("a", 8, 0)]);
+      await subject.compactWhole(7, 1);
+      const left = (await subject.records(0, 100)).map((record) => [
+        record.key,
+        record.main,
+        record.tombstone,
+      ]);
       assert.deepEqual(left, [
         ["a", 4, false],
         ["c", 7, true],
         ["a", 8, false],
       ]);
-      assert.equal(engine.newest(bytes("b"), 100), undefined);
-      compactWhole(engine, 8, 1);
+      assert.equal(await subject.newest(bytes("b"), 100), undefined);
+      await subject.compactWhole(8, 1);
       assert.deepEqual(
-        [...engine.records(0, 100)].map((record) => record.main),
+        (await subject.records(0, 100)).map((record) => record.main),
         [8],
       );
     });
 
-    it("E3: a key made anew after its removal has begun is not harmed by the rest of it", () => {
-      const engine = create();
-      for (let i = 0; i < 3_000; i++) engine.append([put(`k${i}`, 2 + i, 0)]);
-      engine.append([...Array(3_000).keys()].map((i) => tombstone(`k${i}`, 4_000, i)));
-      engine.append([put("z", 4_001, 0)]);
-      assert.equal(engine.compactStep(4_001, 1), false);
-      engine.append([put("k0", 4_002, 0), put("k2999", 4_002, 1)]);
-      compactWhole(engine, 4_001, 100);
+    it("E3: a key made anew after its removal has begun is not harmed by the rest of it", async () => {
+      const subject = await create();
+      await subject.fill(3_000, (i) => put(`k${i}`, 2 + i, 0));
+      await subject.append([...Array(3_000).keys()].map((i) => tombstone(`k${i}`, 4_000, i)));
+      await subject.append([put("z", 4_001, 0)]);
+      assert.equal(await subject.engine.compactStep(4_001, 1), false);
+      await subject.append([put("k0", 4_002, 0), put("k2999", 4_002, 1)]);
+      await subject.compactWhole(4_001, 100);
       assert.deepEqual(
-        [...engine.records(0, 9_999)].map((record) => record.key),
+        (await subject.records(0, 9_999)).map((record) => record.key),
         ["z", "k0", "k2999"],
       );
       assert.deepEqual(
-        engine.range(everything, 4_002, 0).records.map((record) => record.key),
+        (await subject.range(everything, 4_002, 0)).records.map((record) => record.key),
         ["k0", "k2999", "z"],
       );
     });
 
-    it("E3: a higher revision while one is under way starts anew, a lower one goes on with it", () => {
-      const engine = create();
-      for (let i = 0; i < 5_000; i++) engine.append([put(`k${i % 10}`, 2 + i, 0)]);
-      assert.equal(engine.compactStep(3_000, 1), false);
-      assert.equal(engine.compactStep(5_001, 1), false);
-      assert.equal(engine.compactStep(4_000, 1), false);
-      compactWhole(engine, 5_001, 500);
-      assert.equal(engine.compactStep(4_000, 500), true);
-      assert.equal(engine.stats().records, 10);
+    it("E3: a higher revision while one is under way starts anew, a lower one goes on with it", async () => {
+      const subject = await create();
+      await subject.fill(5_000, (i) => put(`k${i % 10}`, 2 + i, 0));
+      assert.equal(await subject.engine.compactStep(3_000, 1), false);
+      assert.equal(await subject.engine.compactStep(5_001, 1), false);
+      assert.equal(await subject.engine.compactStep(4_000, 1), false);
+      await subject.compactWhole(5_001, 500);
+      assert.equal(await subject.engine.compactStep(4_000, 500), true);
+      assert.equal((await subject.stats()).records, 10);
     });
 
-    it("E4: an open iterator goes on in order while records are appended and removed", () => {
-      const engine = create();
-      for (let i = 0; i < 2_000; i++) engine.append([put(`k${i % 50}`, 2 + i, 0)]);
-      const open = engine.records(0, 2_500);
+    it("E4: an open cursor goes on in order while records are appended and removed", async () => {
+      const subject = await create();
+      await subject.fill(2_000, (i) => put(`k${i % 50}`, 2 + i, 0));
+      const open = subject.engine.records(0, 2_500);
       const seen: number[] = [];
-      for (let i = 0; i < 1_000; i++) seen.push((open.next().value as VersionedRecord).main);
-      compactWhole(engine, 1_500, 100);
-      for (let i = 2_000; i < 3_000; i++) engine.append([put(`k${i % 50}`, 2 + i, 0)]);
-      for (const record of open) seen.push(record.main);
+      while (seen.length < 1_000) seen.push(...mainsOf(await open.next(1_000 - seen.length)));
+      await subject.compactWhole(1_500, 100);
+      await subject.fill(1_000, (i) => put(`k${i % 50}`, 2_002 + i, 0));
+      seen.push(...mainsOf(await readOn(open)));
       for (let i = 1; i < seen.length; i++) assert.ok((seen[i - 1] as number) < (seen[i] as number));
       // Nothing above the compacted revision may be missing.
       assert.deepEqual(
@@ -224,60 +390,103 @@ export function engineSuite(name: string, create: () => Engine): void {
       );
     });
 
-    it("E4: an iterator that has caught up goes on with what is appended later", () => {
-      const engine = create();
-      engine.append([put("a", 2, 0)]);
-      const open = engine.records(0, 10);
-      assert.equal(open.next().value?.main, 2);
-      engine.append([put("a", 3, 0)]);
-      assert.equal(open.next().value?.main, 3);
-      assert.equal(open.next().done, true);
+    it("E4: a cursor that has caught up goes on with what is appended later", async () => {
+      const subject = await create();
+      await subject.append([put("a", 2, 0)]);
+      const open = subject.engine.records(0, 10);
+      assert.deepEqual(mainsOf(await open.next(1)), [2]);
+      await subject.append([put("a", 3, 0)]);
+      assert.deepEqual(mainsOf(await open.next(1)), [3]);
+      assert.deepEqual(await open.next(1), []);
+      open.close();
     });
 
-    it("a replacement changes nothing until it is committed, then everything, and ends open iterators", () => {
-      const engine = create();
-      for (let i = 0; i < 100; i++) engine.append([put(`k${i}`, 2 + i, 0)]);
-      engine.append([tombstone("k1", 200, 0)]);
-      engine.compactStep(150, 10);
-      const open = engine.records(0, 999);
-      open.next();
-      const before = engine.stats();
-      const replacement = engine.beginReplacement();
-      replacement.append([put("x", 2, 0)]);
-      assert.deepEqual(engine.stats(), before);
-      assert.equal(engine.latest(bytes("k2"))?.main, 4);
-      replacement.commit();
-      assert.equal(open.next().done, true);
-      assert.equal(engine.latest(bytes("k2")), undefined);
+    it("E5: a view is of its moment, and what it answers is the caller's", async () => {
+      const subject = await create();
+      const { loader } = subject.engine;
+      await subject.append(["a", "b"].map((key, sub) => put(key, 2, sub)));
+      const want: Want = { kind: "range", interval: everything, revision: undefined, limit: 0 };
+      const asked = loader?.view([want, keyWant(bytes("a"))]);
+      await subject.append([put("a", 3, 0), tombstone("b", 3, 1)]);
+      await subject.compactWhole(3, 100);
+      const view = await asked;
+      if (view === undefined) return;
+      view.range(everything, 2, 0).records.reverse().pop();
       assert.deepEqual(
-        engine.range(everything, 2, 0).records.map((record) => record.key),
+        view.range(everything, 2, 0).records.map(({ value }) => value),
+        ["a@2.0", "b@2.1"],
+      );
+      assert.equal(view.latest(bytes("a"))?.main, 2);
+    });
+
+    it("E5: where there is a loader, reads and changes that nobody named are a programmer's error", async () => {
+      const subject = await create();
+      const { engine } = subject;
+      await subject.append(["a", "b"].map((key, sub) => put(key, 2, sub)));
+      const { loader } = engine;
+      if (loader === undefined) return;
+      const reads = (view: EngineView): (() => unknown)[] => [
+        () => view.latest(bytes("b")),
+        () => view.at(bytes("b"), 2),
+        () => view.newest(bytes("never"), 2),
+        () => view.range(everything, 2, 0),
+        () => view.count(everything, 2),
+      ];
+      const view = await loader.view([keyWant(bytes("a"))]);
+      await loader.load([keyWant(bytes("a"))]);
+      for (const read of [...reads(view), ...reads(engine)])
+        assert.throws(read, { name: "AssertionError" }, String(read));
+      assert.throws(() => engine.append([put("b", 3, 0)]), { name: "AssertionError" });
+      engine.append([put("a", 4, 0)]);
+    });
+
+    it("a replacement changes nothing until it is committed, then everything, and ends open cursors", async () => {
+      const subject = await create();
+      await subject.fill(100, (i) => put(`k${i}`, 2 + i, 0));
+      await subject.append([tombstone("k1", 200, 0)]);
+      await subject.engine.compactStep(150, 10);
+      const open = subject.engine.records(0, 999);
+      assert.equal((await open.next(1)).length, 1);
+      const before = await subject.stats();
+      const replacement = subject.engine.beginReplacement();
+      await replacement.append([put("x", 2, 0)]);
+      assert.deepEqual(await subject.stats(), before);
+      assert.equal((await subject.latest(bytes("k2")))?.main, 4);
+      await replacement.prepare();
+      assert.deepEqual(await subject.stats(), before);
+      replacement.commit();
+      assert.deepEqual(await open.next(1), []);
+      open.close();
+      assert.equal(await subject.latest(bytes("k2")), undefined);
+      assert.deepEqual(
+        (await subject.range(everything, 2, 0)).records.map((record) => record.key),
         ["x"],
       );
-      engine.append([put("x", 3, 0)]);
-      compactWhole(engine, 3, 10);
-      assert.equal(engine.stats().records, 1);
+      await subject.append([put("x", 3, 0)]);
+      await subject.compactWhole(3, 10);
+      assert.equal((await subject.stats()).records, 1);
     });
 
-    it("sizes count every record held, and in use only what a compaction now would leave", () => {
-      const engine = create();
-      engine.append([put("a", 2, 0, "x".repeat(1_000))]);
-      const one = engine.stats();
+    it("sizes count every record held, and in use only what a compaction now would leave", async () => {
+      const subject = await create();
+      await subject.append([put("a", 2, 0, "x".repeat(1_000))]);
+      const one = await subject.stats();
       assert.ok(one.sizeBytes > 1_001);
       assert.equal(one.sizeInUseBytes, one.sizeBytes);
-      engine.append([put("a", 3, 0, "x".repeat(1_000))]);
-      assert.equal(engine.stats().sizeBytes, 2 * one.sizeBytes);
-      assert.equal(engine.stats().sizeInUseBytes, one.sizeBytes);
-      compactWhole(engine, 3, 10);
-      assert.deepEqual(engine.stats(), { ...one, records: 1 });
-      engine.append([tombstone("a", 4, 0)]);
-      assert.equal(engine.stats().sizeInUseBytes, 0);
-      assert.equal(engine.stats().liveKeys, 0);
-      engine.append([put("b", 5, 0)]);
-      compactWhole(engine, 5, 10);
-      assert.equal(engine.stats().sizeBytes, engine.stats().sizeInUseBytes);
+      await subject.append([put("a", 3, 0, "x".repeat(1_000))]);
+      assert.equal((await subject.stats()).sizeBytes, 2 * one.sizeBytes);
+      assert.equal((await subject.stats()).sizeInUseBytes, one.sizeBytes);
+      await subject.compactWhole(3, 10);
+      assert.deepEqual(await subject.stats(), { ...one, records: 1 });
+      await subject.append([tombstone("a", 4, 0)]);
+      assert.equal((await subject.stats()).sizeInUseBytes, 0);
+      assert.equal((await subject.stats()).liveKeys, 0);
+      await subject.append([put("b", 5, 0)]);
+      await subject.compactWhole(5, 10);
+      assert.equal((await subject.stats()).sizeBytes, (await subject.stats()).sizeInUseBytes);
     });
 
-    it("equals the naive engine after any sequence of appends and compactions in bites", () => {
+    it("equals the naive engine after any sequence of appends and compactions in bites", async () => {
       const keys = ["a", "b", "ba", "b\0", "c", "\xff"];
       const step = fc.oneof(
         {
@@ -300,14 +509,14 @@ export function engineSuite(name: string, create: () => Engine): void {
         },
       );
       const bound = fc.constantFrom("\0", "a", "b", "b\0", "bb", "c", "");
-      fc.assert(
-        fc.property(
+      await fc.assert(
+        fc.asyncProperty(
           fc.array(step, { maxLength: 60 }),
           bound,
           bound,
           fc.integer({ min: 0, max: 4 }),
-          (steps, from, to, limit) => {
-            const engine = create();
+          async (steps, from, to, limit) => {
+            const subject = await create();
             const naive = new NaiveEngine();
             let main = 1;
             let compacted = -1;
@@ -317,49 +526,51 @@ export function engineSuite(name: string, create: () => Engine): void {
                 const records = action.changes.map(([key, isPut], sub) =>
                   isPut ? put(key, main, sub) : tombstone(key, main, sub),
                 );
-                engine.append(records);
+                await subject.append(records);
                 naive.log.push(...records);
               } else if (action.kind === "compact") {
                 compacted = Math.max(compacted, Math.floor(action.share * main));
-                engine.compactStep(compacted, 1);
+                await subject.engine.compactStep(compacted, 1);
               } else if (compacted >= 0) {
-                engine.compactStep(compacted, action.records);
+                await subject.engine.compactStep(compacted, action.records);
               }
             }
             const interval = { start: bytes(from), end: bytes(to) };
-            const compare = (): void => {
+            const compare = async (): Promise<void> => {
               for (let revision = Math.max(0, compacted); revision <= main + 1; revision++) {
                 const expected = naive.range(interval, revision);
-                assert.deepEqual(engine.range(interval, revision, limit), {
+                assert.deepEqual(await subject.range(interval, revision, limit), {
                   records: limit === 0 ? expected : expected.slice(0, limit),
                   count: expected.length,
                 });
-                assert.equal(engine.count(interval, revision), expected.length);
+                assert.equal(await subject.count(interval, revision), expected.length);
                 for (const key of keys.map(bytes)) {
                   const newest = naive.newest(key, revision);
                   assert.deepEqual(
-                    engine.at(key, revision),
+                    await subject.at(key, revision),
                     newest?.tombstone === false ? newest : undefined,
                   );
                 }
               }
             };
-            compare();
+            await compare();
             if (compacted >= 0) {
-              compactWhole(engine, compacted, 2);
+              await subject.compactWhole(compacted, 2);
               naive.compact(compacted);
-              compare();
+              await compare();
             }
-            assert.deepEqual([...engine.records(0, main)], naive.log);
+            assert.deepEqual(await subject.records(0, main), naive.log);
             assert.deepEqual(
-              [...engine.records(3, 5)],
+              await subject.records(3, 5),
               naive.log.filter(({ main: m }) => m >= 3 && m <= 5),
             );
-            assert.equal(engine.stats().records, naive.log.length);
-            assert.equal(engine.stats().liveKeys, naive.range(everything, main).length);
+            assert.equal((await subject.stats()).records, naive.log.length);
+            assert.equal((await subject.stats()).liveKeys, naive.range(everything, main).length);
+            subjects.splice(subjects.indexOf(subject), 1);
+            await subject.close();
           },
         ),
-        { numRuns: 300 },
+        { numRuns },
       );
     });
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Compactor } from "../../../../src/server/mvcc/compaction.ts";
 import { putRecord } from "../../../../src/server/mvcc/record.ts";
 import { MemoryEngine } from "../../../../src/server/storage/index.ts";
-import { bytes, createStore, putOf, yieldTurn } from "./store-fixture.ts";
+import { bytes, createStore, putOf, recordsOf, yieldTurn } from "./store-fixture.ts";
 
 /** An engine with `count` versions of one key, at revisions 2 and up. */
 function createEngine(count: number): MemoryEngine {
@@ -23,6 +23,9 @@ function createEngine(count: number): MemoryEngine {
   return engine;
 }
 
+/** For those who write nothing meanwhile. */
+const recordsWritten = (): number => 0;
+
 describe("Compactor", () => {
   it("removes in bites with a rest after each, never within the turn of the request", async () => {
     const engine = createEngine(5_000);
@@ -31,7 +34,7 @@ describe("Compactor", () => {
       rests++;
       return yieldTurn();
     };
-    const compactor = new Compactor({ engine, yieldTurn, pause }, -1);
+    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause }, -1);
     compactor.schedule(5_001);
     assert.equal(engine.stats().records, 5_000);
     await compactor.finished();
@@ -51,13 +54,13 @@ describe("Compactor", () => {
     };
     const engine = createEngine(5_000);
     const compactor = new Compactor(
-      { engine, yieldTurn, pause: yieldTurn, observed: { clock, observer } },
+      { recordsWritten, engine, yieldTurn, pause: yieldTurn, observed: { clock, observer } },
       -1,
     );
     compactor.schedule(4_000);
     // What is written meanwhile does not count.
     await yieldTurn();
-    for (const record of createEngine(10).records(0, 99))
+    for (const record of recordsOf(createEngine(10)))
       engine.append([{ ...record, main: record.main + 9_000 }]);
     await compactor.finished();
     assert.ok(bites.length >= 4 && bites.every((durationMs) => durationMs === 1), bites.join());
@@ -65,12 +68,18 @@ describe("Compactor", () => {
   });
 
   it("has finished at once when nothing is under way", async () => {
-    const compactor = new Compactor({ engine: createEngine(1), yieldTurn, pause: yieldTurn }, -1);
+    const compactor = new Compactor(
+      { recordsWritten, engine: createEngine(1), yieldTurn, pause: yieldTurn },
+      -1,
+    );
     await compactor.finished();
   });
 
   it("requests that come while one is worked on are done together, up to the highest", async () => {
-    const compactor = new Compactor({ engine: createEngine(3_000), yieldTurn, pause: yieldTurn }, -1);
+    const compactor = new Compactor(
+      { recordsWritten, engine: createEngine(3_000), yieldTurn, pause: yieldTurn },
+      -1,
+    );
     compactor.schedule(100);
     await yieldTurn();
     compactor.schedule(200);
@@ -86,13 +95,16 @@ describe("Compactor", () => {
   });
 
   it("a request that goes back is a programmer's error", () => {
-    const compactor = new Compactor({ engine: createEngine(10), yieldTurn, pause: yieldTurn }, 5);
+    const compactor = new Compactor(
+      { recordsWritten, engine: createEngine(10), yieldTurn, pause: yieldTurn },
+      5,
+    );
     assert.throws(() => compactor.schedule(5), { name: "AssertionError" });
   });
 
   it("waits for the pins below its revision, and for no others", async () => {
     const engine = createEngine(1_000);
-    const compactor = new Compactor({ engine, yieldTurn, pause: yieldTurn }, -1);
+    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause: yieldTurn }, -1);
     const unpins = [compactor.pin(-1), compactor.pin(499), compactor.pin(500)];
     compactor.schedule(500);
     const settle = async (): Promise<number> => {
@@ -141,7 +153,7 @@ describe("Compactor", () => {
   it("a reset stops the work on the old content, wherever it stands", async () => {
     for (const turns of [0, 1, 2, 3, 5, 8]) {
       const engine = createEngine(5_000);
-      const compactor = new Compactor({ engine, yieldTurn, pause: yieldTurn }, -1);
+      const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause: yieldTurn }, -1);
       const unpin = turns === 0 ? compactor.pin(-1) : undefined;
       compactor.schedule(5_000);
       const finished = compactor.finished();
@@ -149,7 +161,7 @@ describe("Compactor", () => {
       compactor.reset(-1);
       await finished;
       const replacement = engine.beginReplacement();
-      replacement.append([...createEngine(100).records(0, 999)]);
+      replacement.append(recordsOf(createEngine(100)));
       replacement.commit();
       unpin?.();
       for (let i = 0; i < 10; i++) await yieldTurn();

@@ -173,7 +173,7 @@ describe("hashKv", () => {
     const hashing = store.hashKv(0);
     const snapshot = other.store.openSnapshot();
     const restore = store.restore(snapshot);
-    restore.append([...snapshot.records]);
+    restore.append([...recordsIn(snapshot)]);
     restore.finish();
     snapshot.close();
     assert.deepEqual(await hashing, await other.store.hashKv(0));

@@ -7,9 +7,21 @@ import type {
   TxnRequest,
 } from "../../../../src/codec/index.ts";
 import { type ByteString, EMPTY } from "../../../../src/lib/bytes.ts";
-import type { LeaseDirectory } from "../../../../src/server/mvcc/index.ts";
-import { Store, type StoreOptions } from "../../../../src/server/mvcc/store.ts";
-import { MemoryEngine } from "../../../../src/server/storage/index.ts";
+import type { KvReader, LeaseDirectory } from "../../../../src/server/mvcc/index.ts";
+import { Store, type StoreOptions, type StoreSnapshot } from "../../../../src/server/mvcc/store.ts";
+import {
+  wantsOfDeleteRange,
+  wantsOfKeys,
+  wantsOfPut,
+  wantsOfTxn,
+} from "../../../../src/server/mvcc/touched.ts";
+import {
+  type Engine,
+  MemoryEngine,
+  type RecordCursor,
+  type VersionedRecord,
+  type Want,
+} from "../../../../src/server/storage/index.ts";
 
 export const bytes = (text: string): ByteString => text as ByteString;
 
@@ -98,26 +110,127 @@ export class RecordingLeases implements LeaseDirectory {
   }
 }
 
+/** Reads that are answered at once, as those over a memory engine are. */
+type ReadsAtHand = {
+  [K in "range" | "readTxn" | "lastChange"]: (
+    ...args: Parameters<KvReader[K]>
+  ) => Exclude<ReturnType<KvReader[K]>, Promise<unknown>>;
+};
+
 export interface StoreFixture {
-  readonly store: Store;
+  readonly store: ReadsAtHand & Store;
   readonly engine: MemoryEngine;
   readonly leases: RecordingLeases;
 }
 
+type FixtureOptions = Partial<Pick<StoreOptions, "pauseCompaction" | "yieldTurn" | "observed">>;
+
 export const yieldTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-export function createStore(
-  options: Partial<Pick<StoreOptions, "pauseCompaction" | "yieldTurn" | "observed">> = {},
-): StoreFixture {
+export function createStore(options: FixtureOptions = {}): StoreFixture {
   const engine = new MemoryEngine();
   const leases = new RecordingLeases();
-  return { store: new Store({ engine, leases, yieldTurn, ...options }), engine, leases };
+  const store = new Store({ engine, leases, yieldTurn, ...options });
+  return { store: store as ReadsAtHand & Store, engine, leases };
+}
+
+/** A store over any engine: what a write touches is loaded before it, as a member does. */
+export class StoreDriver {
+  readonly engine: Engine;
+  readonly leases = new RecordingLeases();
+  readonly store: Store;
+
+  constructor(engine: Engine, options: FixtureOptions = {}) {
+    this.engine = engine;
+    this.store = new Store({ engine, leases: this.leases, yieldTurn, ...options });
+  }
+
+  async put(...args: Parameters<Store["put"]>): Promise<ReturnType<Store["put"]>> {
+    await this.#load(wantsOfPut(...args));
+    return this.store.put(...args);
+  }
+
+  async deleteRange(...args: Parameters<Store["deleteRange"]>): Promise<ReturnType<Store["deleteRange"]>> {
+    await this.#load(wantsOfDeleteRange(...args));
+    return this.store.deleteRange(...args);
+  }
+
+  async txn(...args: Parameters<Store["txn"]>): Promise<ReturnType<Store["txn"]>> {
+    await this.#load(wantsOfTxn(...args));
+    return this.store.txn(...args);
+  }
+
+  async deleteKeys(keys: readonly ByteString[]): Promise<boolean> {
+    await this.#load(wantsOfKeys(keys));
+    return this.store.deleteKeys(keys);
+  }
+
+  /** Takes the content of a snapshot, some records at a time. */
+  async restore(snapshot: StoreSnapshot): Promise<void> {
+    const restore = this.store.restore(snapshot);
+    for await (const page of snapshot.pages) {
+      const middle = page.length >> 1;
+      await restore.append(page.slice(0, middle));
+      await restore.append(page.slice(middle));
+    }
+    await restore.prepare();
+    restore.finish();
+  }
+
+  /** All records that the engine holds. */
+  records(): Promise<VersionedRecord[]> {
+    return readAll(this.engine.records(0, Number.MAX_SAFE_INTEGER));
+  }
+
+  async #load(wants: readonly Want[]): Promise<void> {
+    await this.engine.loader?.load(wants);
+  }
+}
+
+/** The cursor to its end, closed. */
+export async function readAll(cursor: RecordCursor): Promise<VersionedRecord[]> {
+  const records: VersionedRecord[] = [];
+  try {
+    for (;;) {
+      const page = await cursor.next(100);
+      if (page.length === 0) return records;
+      records.push(...page);
+    }
+  } finally {
+    cursor.close();
+  }
+}
+
+/** The same of an engine that has all in memory. */
+export function recordsOf(
+  engine: MemoryEngine,
+  fromMain = 0,
+  toMain = Number.MAX_SAFE_INTEGER,
+): VersionedRecord[] {
+  const cursor = engine.records(fromMain, toMain);
+  return [...(cursor.next(Number.MAX_SAFE_INTEGER) as readonly VersionedRecord[])];
+}
+
+/** The records of a snapshot over a memory engine, one by one. */
+export function* recordsIn(snapshot: StoreSnapshot): Generator<VersionedRecord> {
+  for (const page of snapshot.pages as Iterable<readonly VersionedRecord[]>) yield* page;
 }
 
 /** Runs `action` and gives the code of the RequestError it throws. */
 export function codeOf(action: () => unknown): string {
   try {
     action();
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return String(error.code);
+    throw error;
+  }
+  return "none";
+}
+
+/** The same of an action that takes time. */
+export async function codeOfLater(action: () => unknown): Promise<string> {
+  try {
+    await action();
   } catch (error) {
     if (error instanceof Error && "code" in error) return String(error.code);
     throw error;

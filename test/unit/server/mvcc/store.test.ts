@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { FIRST_REVISION, NEVER_COMPACTED } from "../../../../src/server/mvcc/revision.ts";
-import { bytes, codeOf, createStore, deleteOf, putOf, rangeOf, yieldTurn } from "./store-fixture.ts";
+import {
+  bytes,
+  codeOf,
+  createStore,
+  deleteOf,
+  putOf,
+  rangeOf,
+  recordsIn,
+  recordsOf,
+  yieldTurn,
+} from "./store-fixture.ts";
 
 describe("Store", () => {
   it("begins at revision 1, never compacted, and the first write makes revision 2", () => {
@@ -118,7 +128,7 @@ describe("Store", () => {
     const copy = createStore();
     const snapshot = original.store.openSnapshot();
     const restore = copy.store.restore(snapshot);
-    restore.append([...snapshot.records]);
+    restore.append([...recordsIn(snapshot)]);
     restore.finish();
     assert.deepEqual([copy.store.currentRevision, copy.store.compactRevision], [5, 5]);
     assert.equal(copy.store.put(putOf("c")).header?.revision, 6);
@@ -128,12 +138,13 @@ describe("Store", () => {
     const { store, engine } = createStore();
     for (let i = 0; i < 3_000; i++) store.put(putOf(`k${i % 100}`, String(i)));
     const snapshot = store.openSnapshot();
-    const first = snapshot.records.next().value;
+    const records = recordsIn(snapshot);
+    const first = records.next().value;
     for (let i = 0; i < 3_000; i++) store.put(putOf(`k${i % 100}`, "later"));
     store.compact(5_000);
     for (let i = 0; i < 20; i++) await yieldTurn();
     assert.equal(engine.stats().records, 6_000, "held back while the snapshot is open");
-    const mains = [first, ...snapshot.records].map((record) => record?.main);
+    const mains = [first, ...records].map((record) => record?.main);
     assert.deepEqual(
       mains,
       Array.from({ length: 3_000 }, (_, i) => i + 2),
@@ -147,9 +158,10 @@ describe("Store", () => {
     const { store } = createStore();
     for (let i = 0; i < 10; i++) store.put(putOf("a"));
     const snapshot = store.openSnapshot();
-    snapshot.records.next();
+    const pages = (snapshot.pages as Iterable<unknown>)[Symbol.iterator]();
+    pages.next();
     store.restore({ currentRevision: 1, compactRevision: -1, finishedCompactRevision: -1 }).finish();
-    assert.throws(() => snapshot.records.next(), { code: "leaderChanged" });
+    assert.throws(() => pages.next(), { code: "leaderChanged" });
     snapshot.close();
   });
 
@@ -173,7 +185,7 @@ describe("Store", () => {
     copy.leases.grant(1n);
     const snapshot = original.store.openSnapshot();
     const restore = copy.store.restore(snapshot);
-    restore.append([...snapshot.records]);
+    restore.append([...recordsIn(snapshot)]);
     restore.finish();
     snapshot.close();
     assert.deepEqual(copy.leases.keysOf(1n), original.leases.keysOf(1n));
@@ -189,7 +201,7 @@ describe("Store", () => {
     assert.deepEqual([snapshot.compactRevision, snapshot.finishedCompactRevision], [2_500, -1]);
     const copy = createStore();
     const restore = copy.store.restore(snapshot);
-    restore.append([...snapshot.records]);
+    restore.append([...recordsIn(snapshot)]);
     restore.finish();
     await copy.store.compactionFinished();
     assert.equal(copy.store.stats().records, 502);
@@ -208,7 +220,7 @@ describe("Store", () => {
     for (const state of states) assert.throws(() => store.restore(state), { name: "AssertionError" });
     const other = createStore();
     for (let i = 0; i < 5; i++) other.store.put(putOf("a"));
-    const records = [...other.engine.records(0, 99)];
+    const records = recordsOf(other.engine);
     const restore = store.restore({ currentRevision: 3, compactRevision: -1, finishedCompactRevision: -1 });
     assert.throws(() => restore.append(records), { name: "AssertionError" });
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { assertPuttable, WriteTransaction } from "../../../../src/server/mvcc/write-transaction.ts";
 import { MemoryEngine } from "../../../../src/server/storage/index.ts";
-import { bytes, codeOf, deleteOf, putOf, RecordingLeases } from "./store-fixture.ts";
+import { bytes, codeOf, deleteOf, putOf, RecordingLeases, recordsOf } from "./store-fixture.ts";
 
 function createTransactions(): {
   leases: RecordingLeases;
@@ -86,7 +86,7 @@ describe("WriteTransaction", () => {
     at(1).put(putOf("a"));
     at(2).put(putOf("a"));
     assert.deepEqual(
-      [...engine.records(0, 9)].map((record) => record.key),
+      recordsOf(engine).map((record) => record.key),
       ["a", "a"],
     );
   });

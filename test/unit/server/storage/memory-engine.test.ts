@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import type { VersionedRecord } from "../../../../src/server/storage/engine.ts";
 import { MemoryEngine, RECORD_OVERHEAD_BYTES } from "../../../../src/server/storage/memory-engine.ts";
 import { engineSuite, put, tombstone } from "../../../suites/engine-suite.ts";
 
-engineSuite("MemoryEngine", () => new MemoryEngine());
+engineSuite("MemoryEngine", () => ({ engine: new MemoryEngine() }));
 
 describe("MemoryEngine", () => {
   it("a record counts its key, its value and a fixed overhead", () => {
@@ -33,7 +34,7 @@ describe("MemoryEngine", () => {
     }
     assert.equal(engine.stats().records, 10);
     assert.deepEqual(
-      [...engine.records(0, main)].map((record) => record.main),
+      (engine.records(0, main).next(100) as readonly VersionedRecord[]).map((record) => record.main),
       Array.from({ length: 10 }, (_, i) => main - 9 + i),
     );
   });
