@@ -57,7 +57,7 @@ describe("WatchCatchUp", () => {
   });
 
   it("works in bites with rests between them", () => {
-    const world = new WatchWorld({ stepsPerTimeCheck: 1 });
+    const world = new WatchWorld({ stepsPerTimeCheck: 1, pageRecordsMax: 1 });
     for (let i = 0; i < 50; i++) world.put("a");
     const { stream, sink } = world.open();
     stream.create(createRequest({ ...everything, startRevision: 1 }));

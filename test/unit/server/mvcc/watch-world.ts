@@ -11,7 +11,12 @@ import type {
   WatchStream,
 } from "../../../../src/server/mvcc/index.ts";
 import { WatchHub, watchCatchUpLimits } from "../../../../src/server/mvcc/index.ts";
-import type { VersionedRecord } from "../../../../src/server/storage/index.ts";
+import type {
+  Engine,
+  EngineLoader,
+  RecordCursor,
+  VersionedRecord,
+} from "../../../../src/server/storage/index.ts";
 
 /** A clock that moves only when told, or by `readStepMs` with each look at it. */
 export class ManualClock implements Clock {
@@ -86,7 +91,8 @@ export class ModelSource implements WatchSource {
   compactRevision = -1;
   all: VersionedRecord[] = [];
   recordsRead = 0;
-  #kept: VersionedRecord[] = [];
+  openCursors = 0;
+  kept: VersionedRecord[] = [];
   #epoch = 0;
 
   /** A snapshot takes the place of the store: reads that began before must not go on. */
@@ -117,13 +123,20 @@ export class ModelSource implements WatchSource {
     if (records.length === 0) return records;
     this.currentRevision = main;
     this.all.push(...records);
-    this.#kept.push(...records);
+    this.kept.push(...records);
     return records;
+  }
+
+  take(other: ModelSource): void {
+    this.currentRevision = other.currentRevision;
+    this.compactRevision = other.compactRevision;
+    this.all = [...other.all];
+    this.kept = [...other.kept];
   }
 
   compact(revision: number): void {
     this.compactRevision = revision;
-    this.#kept = this.#kept.filter((record) => {
+    this.kept = this.kept.filter((record) => {
       if (record.main > revision) return true;
       const isNewest = !this.all.some(
         (other) => other.key === record.key && other.main > record.main && other.main <= revision,
@@ -132,21 +145,36 @@ export class ModelSource implements WatchSource {
     });
   }
 
-  *records(fromMain: number, toMain: number): Generator<VersionedRecord> {
+  records(fromMain: number, toMain: number): RecordCursor {
     let [main, sub] = [fromMain, -1];
     const epoch = this.#epoch;
-    for (;;) {
-      if (epoch !== this.#epoch) throw new Error("a read of the replaced store goes on");
-      const next = this.#kept.find((r) => r.main > main || (r.main === main && r.sub > sub));
-      if (next === undefined || next.main > toMain) return;
-      [main, sub] = [next.main, next.sub];
+    const next = (): VersionedRecord | undefined => {
+      const found = this.kept.find((r) => r.main > main || (r.main === main && r.sub > sub));
+      if (found === undefined || found.main > toMain) return undefined;
+      [main, sub] = [found.main, found.sub];
       this.recordsRead++;
-      yield next;
-    }
+      return found;
+    };
+    this.openCursors++;
+    return {
+      next: (countMax) => {
+        if (epoch !== this.#epoch) throw new Error("a read of the replaced store goes on");
+        const page: VersionedRecord[] = [];
+        while (page.length < countMax) {
+          const record = next();
+          if (record === undefined) break;
+          page.push(record);
+        }
+        return page;
+      },
+      close: () => {
+        this.openCursors--;
+      },
+    };
   }
 
   at(key: ByteString, revision: number): VersionedRecord | undefined {
-    return this.#aliveIn(this.#kept, key, revision);
+    return this.#aliveIn(this.kept, key, revision);
   }
 
   atInFullHistory(key: ByteString, revision: number): VersionedRecord | undefined {
@@ -156,6 +184,67 @@ export class ModelSource implements WatchSource {
   #aliveIn(records: VersionedRecord[], key: ByteString, revision: number): VersionedRecord | undefined {
     const newest = records.findLast((record) => record.key === key && record.main <= revision);
     return newest === undefined || newest.tombstone ? undefined : newest;
+  }
+}
+
+/** The model with its history in an engine, where the hub reads it. */
+export class EngineSource extends ModelSource {
+  readonly loader: EngineLoader | undefined;
+  readonly #engine: Engine;
+  #removal: number | undefined;
+
+  constructor(engine: Engine) {
+    super();
+    this.#engine = engine;
+    this.loader = engine.loader;
+  }
+
+  /** To be called before apply(). */
+  async load(operations: readonly Operation[]): Promise<void> {
+    const wants = operations.map(
+      ({ key }) => ({ kind: "key", key: bytes(key), revision: undefined }) as const,
+    );
+    await this.loader?.load(wants);
+  }
+
+  override apply(operations: readonly Operation[]): VersionedRecord[] {
+    const records = super.apply(operations);
+    if (records.length > 0) this.#engine.append(records);
+    return records;
+  }
+
+  override compact(revision: number): void {
+    super.compact(revision);
+    this.#removal = revision;
+  }
+
+  /** A bite of the removal after a compaction. */
+  async remove(): Promise<void> {
+    if (this.#removal === undefined) return;
+    if (await this.#engine.compactStep(this.#removal, 2)) this.#removal = undefined;
+  }
+
+  /** A snapshot takes the place of all: as if `transactions` had been committed, and compacted up to `compactBack` ago. */
+  async replaceBy(transactions: readonly Operation[][], compactBack: number): Promise<void> {
+    const next = new ModelSource();
+    next.take(this);
+    for (const operations of transactions) next.apply(operations);
+    const revision = next.currentRevision - compactBack;
+    if (revision > next.compactRevision && revision > 0) next.compact(revision);
+    const replacement = this.#engine.beginReplacement();
+    for (let i = 0; i < next.kept.length; i += 3) await replacement.append(next.kept.slice(i, i + 3));
+    await replacement.prepare();
+    replacement.commit();
+    this.#removal = undefined;
+    this.take(next);
+  }
+
+  override records(fromMain: number, toMain: number): RecordCursor {
+    return this.#engine.records(fromMain, toMain);
+  }
+
+  override at(key: ByteString, revision: number): VersionedRecord | undefined {
+    return this.#engine.at(key, revision);
   }
 }
 
@@ -195,12 +284,13 @@ export function createRequest(fields: Partial<WatchCreateRequest> & { key: ByteS
   };
 }
 
-export class WatchWorld {
+export class WatchWorld<Source extends ModelSource = ModelSource> {
   readonly clock = new ManualClock();
-  readonly source = new ModelSource();
+  readonly source: Source;
   readonly hub: WatchHub;
 
-  constructor(limits: Partial<CatchUpLimits> = {}) {
+  constructor(limits: Partial<CatchUpLimits> = {}, source = new ModelSource() as Source) {
+    this.source = source;
     this.hub = new WatchHub({
       source: this.source,
       clock: this.clock,
