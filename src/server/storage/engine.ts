@@ -1,4 +1,4 @@
-import type { ByteString } from "../../lib/bytes.ts";
+import { type ByteString, OPEN_END } from "../../lib/bytes.ts";
 
 /**
  * One change of one key: what etcd stores under (main, sub). `tombstone` records carry no value, version,
@@ -25,6 +25,10 @@ export interface RangeRead {
 export interface KeyInterval {
   readonly start: ByteString;
   readonly end: ByteString;
+}
+
+export function isBeforeEnd(key: ByteString, end: ByteString): boolean {
+  return end === OPEN_END || key < end;
 }
 
 /** Reads that are answered at once. */

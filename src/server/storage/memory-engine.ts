@@ -1,16 +1,18 @@
 import { type ByteString, EMPTY, OPEN_END } from "../../lib/bytes.ts";
 import { SortedMap } from "../../lib/sorted-map.ts";
-import type {
-  Engine,
-  EngineReplacement,
-  EngineStats,
-  KeyInterval,
-  RangeRead,
-  RecordCursor,
-  VersionedRecord,
+import {
+  type Engine,
+  type EngineReplacement,
+  type EngineStats,
+  isBeforeEnd,
+  type KeyInterval,
+  type RangeRead,
+  type RecordCursor,
+  type VersionedRecord,
 } from "./engine.ts";
 import { KeyHistory } from "./key-history.ts";
 import { KeyTable } from "./key-table.ts";
+import { alive } from "./loaded-reads.ts";
 import { RecordLog } from "./record-log.ts";
 
 /**
@@ -212,14 +214,6 @@ export class MemoryEngine implements Engine {
     this.#sizeBytes -= costOf(record);
     return false;
   }
-}
-
-function alive(record: VersionedRecord | undefined): VersionedRecord | undefined {
-  return record?.tombstone === false ? record : undefined;
-}
-
-function isBeforeEnd(key: ByteString, end: ByteString): boolean {
-  return end === OPEN_END || key < end;
 }
 
 function costOf(record: VersionedRecord): number {
