@@ -9,7 +9,7 @@ const PAGE_RECORDS = 256;
 /** A cursor that may be closed at any time and more than once, also while a page is on its way. */
 export class PageReader {
   readonly #cursor: RecordCursor;
-  #latest: Eventual<RecordPage> | undefined = undefined;
+  #isPageOnItsWay = false;
   #isClosed = false;
 
   constructor(cursor: RecordCursor) {
@@ -19,17 +19,24 @@ export class PageReader {
   /** RecordCursor.next. */
   next(countMax: number): Eventual<RecordPage> {
     assert(!this.#isClosed, "nothing is read after the end");
-    this.#latest = this.#cursor.next(countMax);
-    return this.#latest;
+    const page = this.#cursor.next(countMax);
+    if (page instanceof Promise) {
+      this.#isPageOnItsWay = true;
+      page.then(this.#settle, this.#settle);
+    }
+    return page;
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const close = (): void => this.#cursor.close();
-    if (this.#latest instanceof Promise) this.#latest.then(close, close);
-    else close();
+    if (!this.#isPageOnItsWay) this.#cursor.close();
   }
+
+  readonly #settle = (): void => {
+    this.#isPageOnItsWay = false;
+    if (this.#isClosed) this.#cursor.close();
+  };
 }
 
 /** The pages up to the end, at once where the records are. `check` may throw before each; closed whatever happens. */

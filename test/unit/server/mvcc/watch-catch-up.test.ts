@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { OPEN_END } from "../../../../src/lib/bytes.ts";
 import { limits } from "../../../../src/lib/limits.ts";
-import { bytes, createRequest, WatchWorld } from "./watch-world.ts";
+import { bytes, createRequest, LateSource, WatchWorld } from "./watch-world.ts";
 
 const everything = { key: bytes("\0"), rangeEnd: OPEN_END };
 
@@ -130,5 +130,170 @@ describe("WatchCatchUp", () => {
     world.hub.close();
     world.clock.advance(1_000);
     assert.deepEqual(sink.take(), []);
+  });
+});
+
+describe("WatchCatchUp where history has to be waited for", () => {
+  const fromTheStart = createRequest({ ...everything, startRevision: 1 });
+
+  function createLateWorld(commits: number, limits: ConstructorParameters<typeof WatchWorld>[0] = {}) {
+    const world = new WatchWorld(limits, new LateSource());
+    for (let i = 0; i < commits; i++) world.put("a");
+    return { world, source: world.source, clock: world.clock, ...world.open() };
+  }
+
+  const revisionsOf = ({ sink }: ReturnType<typeof createLateWorld>): number[] =>
+    sink.deliveries.flatMap(({ events }) => events.map(({ event }) => event.kv.modRevision));
+
+  it("does nothing until the page has come, and goes on then", async () => {
+    const late = createLateWorld(5, { pageRecordsMax: 2 });
+    const { source, clock, stream } = late;
+    stream.create(fromTheStart);
+    for (let page = 0; page < 4; page++) {
+      clock.advance(1_000);
+      assert.equal(source.pagesAwaited, 1);
+      assert.equal(clock.timerCount, 0, "nothing spins");
+      assert.deepEqual(revisionsOf(late), []);
+      await source.deliver();
+    }
+    clock.advance(0);
+    assert.deepEqual(revisionsOf(late), [2, 3, 4, 5, 6]);
+    assert.equal(source.openCursors, 0);
+  });
+
+  it("is through although commits come as fast as pages", async () => {
+    const late = createLateWorld(5, { pageRecordsMax: 2, biteMs: 0, stepsPerTimeCheck: 1 });
+    const { world, source, clock, stream } = late;
+    stream.create(fromTheStart);
+    for (let i = 0; i < 60; i++) {
+      clock.advance(100);
+      // History is read once: what comes while it is, the pass is told, and then the watcher is live.
+      if (i % 3 === 0) world.put("a", "b");
+      await source.deliver();
+    }
+    const before = source.recordsRead;
+    stream.requestProgress();
+    assert.equal(late.sink.deliveries.at(-1)?.watchId, -1, "it is synced");
+    assert.equal(before, 5);
+    const revisions = [...new Set(revisionsOf(late))];
+    assert.deepEqual(
+      revisions,
+      Array.from({ length: 25 }, (_, i) => i + 2),
+    );
+    assert.equal(revisionsOf(late).length, 45);
+    assert.equal(source.openCursors, 0);
+  });
+
+  it("reads again what was committed meanwhile when that is too much to keep", async () => {
+    const late = createLateWorld(3, { batchBytesMax: 20 });
+    const { world, source, clock, stream } = late;
+    stream.create(fromTheStart);
+    clock.advance(0);
+    for (let i = 0; i < 10; i++) world.put("a");
+    while (source.pagesAwaited > 0) {
+      await source.deliver();
+      clock.advance(0);
+    }
+    assert.deepEqual(
+      revisionsOf(late),
+      Array.from({ length: 13 }, (_, i) => i + 2),
+    );
+    assert.equal(source.recordsRead, 13);
+    assert.equal(source.openCursors, 0);
+  });
+
+  it("asks for previous values only where somebody wants them, and there may be one", async () => {
+    for (const prevKv of [false, true]) {
+      const late = createLateWorld(5);
+      late.world.source.compact(3);
+      late.stream.create(createRequest({ ...everything, startRevision: 3, prevKv }));
+      for (let i = 0; i < 3; i++) {
+        late.clock.advance(100);
+        await late.source.deliver();
+      }
+      late.clock.advance(100);
+      assert.equal(late.source.previousWanted, prevKv ? 3 : 0);
+      const previous = late.sink.deliveries.flatMap(({ events }) =>
+        events.map(({ event }) => event.prevKv?.modRevision),
+      );
+      assert.deepEqual(
+        previous,
+        prevKv ? [undefined, 3, 4, 5] : [undefined, undefined, undefined, undefined],
+      );
+    }
+  });
+
+  it("does not wait for a page of a history that was replaced, whatever becomes of it", async () => {
+    for (const isFailing of [false, true]) {
+      const late = createLateWorld(5);
+      const { world, source, clock, stream } = late;
+      stream.create(fromTheStart);
+      clock.advance(0);
+      assert.equal(source.pagesAwaited, 1);
+      world.hub.storeReplaced();
+      clock.advance(0);
+      assert.equal(source.pagesAwaited, 2);
+      if (isFailing) await source.fail(new Error("the history is gone"));
+      else await source.deliver();
+      assert.equal(source.openCursors, 1);
+      assert.equal(clock.timerCount, 0, "the old page moves nothing");
+      assert.deepEqual(revisionsOf(late), []);
+      for (let i = 0; i < 2; i++) {
+        await source.deliver();
+        clock.advance(100);
+      }
+      assert.deepEqual(revisionsOf(late), [2, 3, 4, 5, 6]);
+      assert.equal(source.openCursors, 0);
+    }
+  });
+
+  it("a cancelled watcher and a closed stream leave a pass that waits", async () => {
+    const late = createLateWorld(5);
+    const { source, clock, stream } = late;
+    const other = late.world.open();
+    stream.create(fromTheStart);
+    other.stream.create(fromTheStart);
+    clock.advance(0);
+    stream.cancel(0);
+    other.stream.close();
+    for (let i = 0; i < 2; i++) {
+      await source.deliver();
+      clock.advance(100);
+    }
+    assert.deepEqual(revisionsOf(late), []);
+    assert.equal(source.openCursors, 0);
+    assert.equal(clock.timerCount, 0);
+  });
+
+  it("cancels those that a compaction overtakes while a page is on its way", async () => {
+    const late = createLateWorld(9);
+    const { source, clock, stream } = late;
+    stream.create(fromTheStart);
+    stream.create(createRequest({ ...everything, startRevision: 8 }));
+    clock.advance(0);
+    source.compact(6);
+    for (let i = 0; i < 2; i++) {
+      await source.deliver();
+      clock.advance(100);
+    }
+    assert.deepEqual(revisionsOf(late), [8, 9, 10]);
+    assert.equal(late.sink.deliveries.filter(({ compactRevision }) => compactRevision === 6).length, 1);
+  });
+
+  it("closed while a page is on its way, it closes its cursor and hears of nothing, not of a failure either", async () => {
+    for (const isFailing of [false, true]) {
+      const late = createLateWorld(5);
+      const { source, clock, stream, sink } = late;
+      stream.create(fromTheStart);
+      clock.advance(0);
+      late.world.hub.close();
+      sink.take();
+      assert.equal(source.openCursors, 1, "not before the page has come");
+      if (isFailing) await source.fail(new Error("closed"));
+      else await source.deliver();
+      clock.advance(1_000);
+      assert.deepEqual(sink.take(), []);
+      assert.equal(source.openCursors, 0);
+    }
   });
 });

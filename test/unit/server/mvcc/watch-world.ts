@@ -187,6 +187,45 @@ export class ModelSource implements WatchSource {
   }
 }
 
+/** The model with pages that come when the test says so, as from a slow disk. */
+export class LateSource extends ModelSource {
+  readonly loader: EngineLoader = {
+    load: async () => {},
+    view: async (wants) => {
+      this.previousWanted += wants.length;
+      return this as unknown as EngineView;
+    },
+  };
+  previousWanted = 0;
+  readonly #waiting: { readonly deliver: () => void; readonly fail: (error: Error) => void }[] = [];
+
+  get pagesAwaited(): number {
+    return this.#waiting.length;
+  }
+
+  override records(fromMain: number, toMain: number): RecordCursor {
+    const cursor = super.records(fromMain, toMain);
+    return {
+      next: (countMax) =>
+        new Promise((resolve, reject) => {
+          this.#waiting.push({ deliver: () => resolve(cursor.next(countMax)), fail: reject });
+        }),
+      close: () => cursor.close(),
+    };
+  }
+
+  /** The page that has been awaited longest comes; resolves when that has been taken in. */
+  async deliver(): Promise<void> {
+    this.#waiting.shift()?.deliver();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async fail(error: Error): Promise<void> {
+    this.#waiting.shift()?.fail(error);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 /** The model with its history in an engine, where the hub reads it. */
 export class EngineSource extends ModelSource {
   readonly loader: EngineLoader | undefined;
