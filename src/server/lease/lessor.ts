@@ -58,6 +58,8 @@ export class Lessor implements LeaseDirectory {
   #fixedCount = 0;
   #leader: LeaderClock | undefined;
   #nowMs = 0;
+  /** Leases granted, changed and revoked since takeChanges(); undefined while nobody asks. */
+  #changed: Set<bigint> | undefined;
 
   get leaseTimeMs(): number {
     return this.#leaseTimeMs;
@@ -88,6 +90,7 @@ export class Lessor implements LeaseDirectory {
     const deadlineMs = isFloating ? undefined : this.#leaseTimeMs + ttlSeconds * 1000;
     const lease = createLease({ id, ttlSeconds, deadlineMs });
     this.#leases.set(id, lease);
+    this.#changed?.add(id);
     if (!isFloating) this.#fixedCount++;
     if (this.#leader === undefined) return;
     // The client counts from the answer, which is later than the proposal.
@@ -104,6 +107,7 @@ export class Lessor implements LeaseDirectory {
       if (lease.deadlineMs === undefined) this.#fixedCount++;
       lease.deadlineMs = deadlineMs;
       lease.isFixing = false;
+      this.#changed?.add(id);
     }
   }
 
@@ -113,6 +117,7 @@ export class Lessor implements LeaseDirectory {
       const lease = this.#leases.get(id);
       if (lease === undefined || lease.deadlineMs === undefined) continue;
       lease.deadlineMs = undefined;
+      this.#changed?.add(id);
       this.#fixedCount--;
       if (this.#leader !== undefined && !lease.isExpiring) this.#watchIdle(lease);
     }
@@ -126,6 +131,7 @@ export class Lessor implements LeaseDirectory {
     const lease = this.#leases.get(id);
     if (lease === undefined) throw new RequestError("leaseNotFound");
     this.#leases.delete(id);
+    this.#changed?.add(id);
     this.#expiries.remove(lease.expiry);
     this.#idles.remove(lease.idle);
     if (lease.deadlineMs !== undefined) this.#fixedCount--;
@@ -166,8 +172,27 @@ export class Lessor implements LeaseDirectory {
     this.#leaseTimeMs = snapshot.leaseTimeMs;
     for (const record of snapshot.leases) {
       this.#leases.set(record.id, createLease(record));
+      this.#changed?.add(record.id);
       if (record.deadlineMs !== undefined) this.#fixedCount++;
     }
+  }
+
+  /**
+   * What takeChanges() is to tell from now on. For who keeps the leases elsewhere and writes down what changes; a
+   * restore counts as a grant of all that it brings.
+   */
+  trackChanges(): void {
+    this.#changed ??= new Set();
+  }
+
+  /** The leases that have changed since the last call, as they are now; `record` undefined: revoked. */
+  takeChanges(): { readonly id: bigint; readonly record: LeaseRecord | undefined }[] {
+    const changed = [...(this.#changed ?? [])];
+    this.#changed?.clear();
+    return changed.map((id) => {
+      const lease = this.#leases.get(id);
+      return { id, record: lease && { id, ttlSeconds: lease.ttlSeconds, deadlineMs: lease.deadlineMs } };
+    });
   }
 
   // ---- The leader's part: deadlines in memory.

@@ -270,6 +270,20 @@ export class Store implements KvReader, KvWriter {
     };
   }
 
+  /** Where the store stood when its engine, which has its content already, was last written. Before anything else. */
+  recover(state: StoreState): void {
+    this.#compactor.reset(state.finishedCompactRevision);
+    this.#currentRevision = state.currentRevision;
+    this.#compactRevision = state.compactRevision;
+    if (state.compactRevision > state.finishedCompactRevision)
+      this.#compactor.schedule(state.compactRevision);
+  }
+
+  /** Up to where removal is finished. */
+  get finishedCompactRevision(): number {
+    return this.#compactor.finishedRevision;
+  }
+
   // ---- Reads of the moment that they were asked in: the view, and where the store stood, are taken before any wait.
 
   #window(): RevisionWindow {

@@ -1,6 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
 import { RequestError } from "../../lib/errors.ts";
+import type { Eventual } from "../../lib/eventual.ts";
 import type { Log } from "../../lib/log.ts";
+import { areKeysNow } from "../mvcc/index.ts";
 import {
   type ConfChange,
   decodeConfChange,
@@ -15,6 +17,7 @@ import {
   type ProposedCommand,
   type StateMachine,
 } from "../state/index.ts";
+import type { EngineLoader, Want } from "../storage/index.ts";
 import type { NodeObserver } from "./types.ts";
 
 /** What the applier needs of the member, and tells it. */
@@ -30,6 +33,8 @@ export interface ApplierSink {
   emptyEntry(entry: Entry): void;
   leaseGranted(ttlSeconds: number): void;
   leaseRevoked(id: bigint): void;
+  /** Where the state loads: some of the entries have been applied, and the state stands behind them. */
+  applied(): void;
 }
 
 /**
@@ -46,6 +51,7 @@ export class Applier {
   readonly #sink: ApplierSink;
   #index: number;
   #term: number;
+  #isStopped = false;
   /** For metrics. */
   slowTotal = 0;
 
@@ -81,14 +87,55 @@ export class Applier {
     return this.#term;
   }
 
-  apply(entries: readonly Entry[]): void {
+  /** A promise where the state has to load what the commands touch; the next call waits for it. */
+  apply(entries: readonly Entry[]): Eventual<void> {
+    const { loader } = this.#state;
+    if (loader !== undefined) return this.#applyLoaded(loader, entries);
+    this.#applyNow(entries, undefined);
+  }
+
+  /** `commands`: those of the entries where they have been decoded, in step with them. */
+  #applyNow(entries: readonly Entry[], commands: readonly (ProposedCommand | undefined)[] | undefined): void {
     let nowMs = this.#clock.nowMs();
     this.#state.lessor.observe(nowMs);
-    for (const entry of entries) {
-      nowMs = this.#applyEntry(entry, nowMs);
+    for (const [i, entry] of entries.entries()) {
+      nowMs = this.#applyEntry(entry, commands?.[i], nowMs);
       this.#index = entry.index;
       this.#term = entry.term;
     }
+  }
+
+  /**
+   * Commands that touch single keys are loaded for and applied together. One that reads ranges is alone: what it will
+   * find depends on those before it.
+   */
+  async #applyLoaded(loader: EngineLoader, entries: readonly Entry[]): Promise<void> {
+    for (let at = 0; at < entries.length && !this.#isStopped; ) {
+      const commands: (ProposedCommand | undefined)[] = [];
+      const wants: Want[] = [];
+      const from = at;
+      for (; at < entries.length; at++) {
+        const command = commandOf(entries[at] as Entry);
+        const touched = command === undefined ? [] : this.#state.wants(command.command);
+        const isAlone = !areKeysNow(touched);
+        if (isAlone && at > from) break;
+        commands.push(command);
+        for (const want of touched) wants.push(want);
+        if (isAlone) {
+          at++;
+          break;
+        }
+      }
+      if (wants.length > 0) await loader.load(wants);
+      if (this.#isStopped) return;
+      this.#applyNow(entries.slice(from, at), commands);
+      this.#sink.applied();
+    }
+  }
+
+  /** Nothing is applied any more. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** The state is that of a snapshot now. */
@@ -98,7 +145,7 @@ export class Applier {
   }
 
   /** Begun at `startMs`; answers when it ended, which is when the next one begins. */
-  #applyEntry(entry: Entry, startMs: number): number {
+  #applyEntry(entry: Entry, decoded: ProposedCommand | undefined, startMs: number): number {
     if (entry.type === entryType.confChange) {
       this.#applyConfChange(decodeConfChange(entry.data));
       return this.#clock.nowMs();
@@ -107,7 +154,7 @@ export class Applier {
       this.#sink.emptyEntry(entry);
       return this.#clock.nowMs();
     }
-    const proposed = decodeCommand(entry.data);
+    const proposed = decoded ?? decodeCommand(entry.data);
     const succeeded = this.#applyCommand(proposed);
     const endMs = this.#clock.nowMs();
     const { kind } = proposed.command;
@@ -154,4 +201,11 @@ export class Applier {
   #isOurs(id: CommandId): boolean {
     return id.runId === this.#run.runId && id.proposer === this.#run.proposer;
   }
+}
+
+/** The command of an entry, if it holds one. */
+function commandOf(entry: Entry): ProposedCommand | undefined {
+  return entry.type === entryType.confChange || entry.data.length === 0
+    ? undefined
+    : decodeCommand(entry.data);
 }

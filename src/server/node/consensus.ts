@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
+import type { Eventual } from "../../lib/eventual.ts";
 import {
   type Entry,
   entryType,
@@ -30,8 +31,8 @@ export interface LogWriter {
 
 /** What the loop tells the member. Called synchronously from the loop. */
 export interface ConsensusSink {
-  /** Committed entries in log order; each exactly once. */
-  apply(entries: readonly Entry[]): void;
+  /** Committed entries in log order; each exactly once. Not called again before a promise it gave is settled. */
+  apply(entries: readonly Entry[]): Eventual<void>;
   confirmed(states: readonly ReadState[]): void;
   leaderChanged(): void;
   /** Called at the start of each turn, so that what has gathered since the last is asked in one go. */
@@ -78,6 +79,9 @@ export class Consensus {
   /** What waits for that, in order: messages that tell of the commit, and entries to apply. */
   #messagesHeld: Message[] = [];
   #appliesHeld: Message[] = [];
+  /** Entries are being applied, and what is to be applied after them, in order. */
+  #applying: Promise<void> | undefined;
+  #appliesWaiting: Message[] = [];
 
   constructor(options: {
     readonly raw: RawNode;
@@ -230,9 +234,39 @@ export class Consensus {
   }
 
   #applyNow(message: Message): void {
-    this.#sink.apply(message.entries);
+    if (this.#applying !== undefined) {
+      this.#appliesWaiting.push(message);
+      return;
+    }
+    const applying = this.#sink.apply(message.entries);
+    if (applying instanceof Promise) this.#applying = this.#whenApplied(applying, message);
+    else this.#applied(message);
+  }
+
+  #applied(message: Message): void {
     for (const response of message.responses) this.#raw.step(response);
     this.#cutLog(message.entries[message.entries.length - 1]!.index);
+  }
+
+  /** Never rejects. */
+  async #whenApplied(applying: Promise<void>, message: Message): Promise<void> {
+    try {
+      await applying;
+      this.#applying = undefined;
+      if (this.#isStopped) return;
+      this.#applied(message);
+      const next = this.#appliesWaiting.shift();
+      if (next !== undefined) this.#applyNow(next);
+      this.turn();
+    } catch (error) {
+      this.#applying = undefined;
+      this.#fail(error);
+    }
+  }
+
+  /** Resolves when nothing is being applied, nor waits for it. */
+  async settled(): Promise<void> {
+    while (this.#applying !== undefined) await this.#applying;
   }
 
   #persist(message: Message): void {
@@ -276,7 +310,9 @@ export class Consensus {
   /** The snapshot first, then what the same message asks to be written, then what has come since. */
   #install(message: Message, metadata: SnapshotMetadata): void {
     this.#behindSnapshot = [];
-    this.#sink.install(metadata).then(
+    const installing =
+      this.#applying === undefined ? this.#sink.install(metadata) : this.#installLater(metadata);
+    installing.then(
       () => {
         if (this.#isStopped) return;
         try {
@@ -295,6 +331,12 @@ export class Consensus {
       },
       (error: unknown) => this.#fail(error),
     );
+  }
+
+  /** What was handed out to be applied belongs to the state before the snapshot. */
+  async #installLater(metadata: SnapshotMetadata): Promise<void> {
+    await this.settled();
+    if (!this.#isStopped) await this.#sink.install(metadata);
   }
 
   /** What waited for the write: answers to this member itself, and to others. */

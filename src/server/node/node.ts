@@ -1,6 +1,7 @@
 import type { AlarmMember, LeaseGrantResponse, LeaseTimeToLiveResponse, Member } from "../../codec/index.ts";
 import type { Clock, Timer } from "../../lib/clock.ts";
 import { type ErrorName, RequestError, UsageError } from "../../lib/errors.ts";
+import { andThen } from "../../lib/eventual.ts";
 import { limits } from "../../lib/limits.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Prng } from "../../lib/prng.ts";
@@ -22,6 +23,7 @@ import {
 } from "../raft/index.ts";
 import {
   type Command,
+  type DurableState,
   encodeCommand,
   encodeMemberChange,
   type MemberChange,
@@ -66,6 +68,8 @@ export interface NodeOptions {
   readonly log: Log;
   readonly prng: Prng;
   readonly state: StateMachine;
+  /** Where the state's records are on disk: `state` is what was recovered from there. */
+  readonly durable?: DurableState;
   readonly watchHub: WatchHubContract;
   /** The store has other content than before: that of a snapshot from another member. */
   readonly onRestored: () => void;
@@ -163,6 +167,9 @@ export class MemberNode implements ServerNode {
     this.#timeoutMs = 5_000 + 2 * options.electionMs;
     this.#electionTicks = Math.max(2, Math.floor(options.electionMs / options.heartbeatMs));
 
+    const { hardState } = recovered;
+    /** Where the state stands. */
+    const start = options.durable?.position ?? recovered.snapshot;
     const stable = new MemoryLog(() => this.#snapshotNow());
     if (recovered.snapshot !== undefined) stable.reset(recovered.snapshot.index, recovered.snapshot.term);
     stable.append(recovered.entries);
@@ -170,8 +177,10 @@ export class MemberNode implements ServerNode {
       id: memberId,
       electionTicks: this.#electionTicks,
       stableLog: stable,
-      hardState: recovered.hardState,
-      confState: recovered.snapshot?.confState ?? emptyConfState,
+      // The engine may have applied what the log did not yet know to be committed when it was last written.
+      hardState: { ...hardState, commit: Math.max(hardState.commit, start?.index ?? 0) },
+      confState: start?.confState ?? emptyConfState,
+      applied: start?.index ?? 0,
       applyBytesMax: APPLY_BYTES_MAX,
       uncommittedBytesMax: limits.proposalBytesInFlightMax,
       maxSizePerMessage: APPEND_BYTES_MAX,
@@ -193,7 +202,7 @@ export class MemberNode implements ServerNode {
       run: { proposer: memberId, runId: this.#runId },
       slowMs: options.slowApplyMs,
       observer: options.observer,
-      position: { index: recovered.snapshot?.index ?? 0, term: recovered.snapshot?.term ?? 0 },
+      position: start ?? { index: 0, term: 0 },
       sink: {
         resolve: (sequence, answer) => this.#proposals.resolve(sequence, answer),
         reject: (sequence, error) => this.#proposals.reject(sequence, error),
@@ -208,6 +217,7 @@ export class MemberNode implements ServerNode {
           this.#leasesRevoked++;
           this.#leases.applied(id);
         },
+        applied: () => this.#stateApplied(),
       },
     });
     this.#reads = new ReadQueue({
@@ -256,11 +266,12 @@ export class MemberNode implements ServerNode {
     this.#snapshotter = new Snapshotter({
       clock,
       log,
-      store: options.snapshots,
+      store:
+        options.durable === undefined ? options.snapshots : syncedStore(options.durable, options.snapshots),
       wal: options.wal,
       entriesMin: options.snapshotEntriesMin,
       logBytesMin: options.snapshotLogBytesMin,
-      open: () => this.#openState(),
+      open: () => (options.durable === undefined ? this.#openState() : this.#positionOnly()),
       onSaved: (durationMs) => options.observer?.snapshotSaved(durationMs),
       onFailure: (error) => this.fail(error),
     });
@@ -275,6 +286,7 @@ export class MemberNode implements ServerNode {
       committed: () => this.#raw.committed,
       step: (message) => this.#consensus.receive([message]),
       onRestored: (metadata) => this.#restored(metadata),
+      sync: () => options.durable?.sync() ?? Promise.resolve(),
     });
     this.#consensus = new Consensus({
       raw: this.#raw,
@@ -286,11 +298,11 @@ export class MemberNode implements ServerNode {
       changeIndex: recovered.entries.findLast(({ type }) => type !== entryType.normal)?.index ?? 0,
       entriesKept: () => (state.membership.size > 1 ? options.catchUpEntries : 0),
       sink: {
-        apply: (entries) => {
-          this.#applier.apply(entries);
-          this.#reads.applied();
-          this.#snapshotter.applied(entries);
-        },
+        apply: (entries) =>
+          andThen(this.#applier.apply(entries), () => {
+            this.#reads.applied();
+            this.#snapshotter.applied(entries);
+          }),
         confirmed: (states) => this.#confirmed(states),
         leaderChanged: () => this.#leaderChanged(),
         beforeTurn: () => this.#beforeTurn(),
@@ -419,6 +431,8 @@ export class MemberNode implements ServerNode {
     this.#reads.stop();
     this.#proposals.stop(new RequestError("stopped"));
     this.#consensus.stop();
+    this.#applier.stop();
+    await this.#consensus.settled();
     await this.#snapshotter.stop();
   }
 
@@ -512,6 +526,7 @@ export class MemberNode implements ServerNode {
   async defragment(): Promise<void> {
     const startMs = this.#clock.nowMs();
     await this.#state.store.compactionFinished();
+    await this.#options.durable?.defragment();
     this.#options.observer?.defragmented(this.#clock.nowMs() - startMs);
   }
 
@@ -535,6 +550,7 @@ export class MemberNode implements ServerNode {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.#consensus.stop();
+    this.#applier.stop();
     this.#proposals.stop(new RequestError("stopped"));
     this.#reads.stop();
     this.#options.onFatal(error);
@@ -690,6 +706,22 @@ export class MemberNode implements ServerNode {
     };
   }
 
+  /** For a mark in the log: the state itself is with the engine. */
+  #positionOnly() {
+    const { index, term } = this.#applier;
+    return {
+      metadata: { index, term, confState: this.#raw.confState },
+      state: { chunks: [], close: () => {} },
+    };
+  }
+
+  /** Part of what was committed has been applied: the engine may write it down, and reads that waited for it may go. */
+  #stateApplied(): void {
+    const { index, term } = this.#applier;
+    this.#options.durable?.applied({ index, term, confState: this.#raw.confState });
+    this.#reads.applied();
+  }
+
   /** What raft can promise a member that is far behind: the state as it is applied now. */
   #snapshotNow(): Snapshot {
     const { index, term } = this.#applier;
@@ -698,6 +730,7 @@ export class MemberNode implements ServerNode {
 
   #restored(metadata: SnapshotMetadata): void {
     this.#applier.restored(metadata);
+    this.#options.durable?.applied(metadata);
     this.#membersChanged();
     this.#options.onRestored();
     this.#reads.applied();
@@ -745,6 +778,18 @@ export class MemberNode implements ServerNode {
   #delay(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#clock.after(delayMs, resolve));
   }
+}
+
+/** Snapshots of a state that an engine keeps on disk: it need only be made durable there. */
+function syncedStore(durable: DurableState, files: SnapshotStore): SnapshotStore {
+  return {
+    write: async () => {
+      await durable.sync();
+      return 0;
+    },
+    open: (metadata) => files.open(metadata),
+    removeBefore: (index) => files.removeBefore(index),
+  };
 }
 
 /** The error says that somebody else leads, or nobody: another try may find who. */

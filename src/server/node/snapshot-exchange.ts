@@ -19,6 +19,7 @@ export class SnapshotExchange {
   readonly #committed: () => number;
   readonly #step: (message: Message) => void;
   readonly #onRestored: (metadata: SnapshotMetadata) => void;
+  readonly #sync: () => Promise<void>;
   #isReceiving = false;
 
   constructor(options: {
@@ -36,6 +37,8 @@ export class SnapshotExchange {
     readonly step: (message: Message) => void;
     /** Called, synchronously, when the state has become that of a snapshot. */
     readonly onRestored: (metadata: SnapshotMetadata) => void;
+    /** Resolves when the state in place is durable, where it is kept beside the files. */
+    readonly sync: () => Promise<void>;
   }) {
     this.#log = options.log;
     this.#network = options.network;
@@ -47,6 +50,7 @@ export class SnapshotExchange {
     this.#committed = options.committed;
     this.#step = options.step;
     this.#onRestored = options.onRestored;
+    this.#sync = options.sync;
   }
 
   /** Raft names an index; what goes out is the state now, which is the same or later. */
@@ -93,6 +97,8 @@ export class SnapshotExchange {
       await restore.prepare();
       restore.finish();
       this.#onRestored(metadata);
+      // Before the file goes, which until then a start would load again.
+      await this.#sync();
       this.#wal.release(metadata.index);
       await this.#store.removeBefore(metadata.index);
       this.#log.info("installed a snapshot", { index: metadata.index, term: metadata.term });

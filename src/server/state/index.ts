@@ -1,6 +1,7 @@
 /** Deterministic application of the log to MVCC, leases and alarms. */
 export * from "./command.ts";
 export * from "./command-codec.ts";
+export * from "./durable-state.ts";
 export * from "./member-change.ts";
 export type { Membership, MembershipState } from "./membership.ts";
 export * from "./state-machine.ts";

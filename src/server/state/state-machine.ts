@@ -1,5 +1,6 @@
 import { alarmType, type TxnRequest } from "../../codec/index.ts";
 import { assert } from "../../lib/assert.ts";
+import type { ByteString } from "../../lib/bytes.ts";
 import { RequestError } from "../../lib/errors.ts";
 import { type Eventual, type EventualItems, flatMap } from "../../lib/eventual.ts";
 import type { LeaseRecord, Lessor } from "../lease/index.ts";
@@ -129,18 +130,35 @@ export class StateMachine {
     this.membership.applyConfChange(change);
   }
 
-  openSnapshot(): StateSnapshot {
-    const view = this.store.openSnapshot();
-    const leases = this.lessor.snapshot();
-    const meta: StateMeta = {
-      currentRevision: view.currentRevision,
-      compactRevision: view.compactRevision,
-      finishedCompactRevision: view.finishedCompactRevision,
-      leaseTimeMs: leases.leaseTimeMs,
+  /** Everything but leases and records. */
+  meta(): StateMeta {
+    const { currentRevision, compactRevision, finishedCompactRevision } = this.store;
+    return {
+      currentRevision,
+      compactRevision,
+      finishedCompactRevision,
+      leaseTimeMs: this.lessor.leaseTimeMs,
       alarms: this.alarms.list(),
       ...this.membership.state(),
     };
-    const chunks = new ChunkWriter(meta, [...leases.leases]);
+  }
+
+  /** Becomes the state of which the store's engine has the records already. Before anything is applied. */
+  recover(
+    meta: StateMeta,
+    leases: readonly LeaseRecord[],
+    attachments: readonly { readonly lease: bigint; readonly key: ByteString }[],
+  ): void {
+    this.lessor.restore({ leaseTimeMs: meta.leaseTimeMs, leases });
+    for (const { lease, key } of attachments) this.lessor.attach(lease, key);
+    this.alarms.restore(meta.alarms);
+    this.membership.restore(meta);
+    this.store.recover(meta);
+  }
+
+  openSnapshot(): StateSnapshot {
+    const view = this.store.openSnapshot();
+    const chunks = new ChunkWriter(this.meta(), [...this.lessor.snapshot().leases]);
     return {
       chunks: flatMap(
         view.pages,

@@ -18,27 +18,39 @@ export interface MemberIdentity {
 export interface MemberPaths {
   readonly wal: string;
   readonly snapshots: string;
+  /** Of the engine on disk, if that is what the member has. */
+  readonly database: string;
+}
+
+/** What keeps a member's records: it is chosen when the directory is made. */
+export type EngineKind = "memory" | "rocksdb";
+
+/** What the metadata file says. */
+interface Metadata {
+  readonly identity: MemberIdentity;
+  readonly engine: EngineKind;
 }
 
 /**
  * A member's data directory, locked for this process:
  *   <dir>/lock                names the process that uses the directory
- *   <dir>/member/metadata     format version, cluster and member id
+ *   <dir>/member/metadata     format version, cluster and member id, engine
+ *   <dir>/member/db           the records, where the engine keeps them on disk
  *   <dir>/member/wal, snap    the log and the snapshots
  * `member` appears by a rename once all in it is durable, so there is never half of one.
  */
 export class DataDir {
   readonly path: string;
   /** Undefined while the directory is new: initialize() makes it a member's. */
-  #identity: MemberIdentity | undefined;
+  #metadata: Metadata | undefined;
   readonly #fs: Fs;
   readonly #lock: FsLock;
 
-  private constructor(fs: Fs, path: string, lock: FsLock, identity: MemberIdentity | undefined) {
+  private constructor(fs: Fs, path: string, lock: FsLock, metadata: Metadata | undefined) {
     this.#fs = fs;
     this.path = path;
     this.#lock = lock;
-    this.#identity = identity;
+    this.#metadata = metadata;
   }
 
   /**
@@ -49,8 +61,8 @@ export class DataDir {
     await guard(path, () => fs.createDirectory(path));
     const lock = await takeLock(fs, path);
     try {
-      const identity = await guard(path, () => inspect(fs, path, log));
-      return new DataDir(fs, path, lock, identity);
+      const metadata = await guard(path, () => inspect(fs, path, log));
+      return new DataDir(fs, path, lock, metadata);
     } catch (error) {
       await lock.release();
       throw error;
@@ -63,7 +75,12 @@ export class DataDir {
   }
 
   get identity(): MemberIdentity | undefined {
-    return this.#identity;
+    return this.#metadata?.identity;
+  }
+
+  /** Undefined while the directory is new. */
+  get engine(): EngineKind | undefined {
+    return this.#metadata?.engine;
   }
 
   get paths(): MemberPaths {
@@ -74,8 +91,12 @@ export class DataDir {
    * Makes a new directory the given member's. `populate` creates what a member starts with (its log) at the paths
    * it is given, which are temporary. Throws StorageFailure.
    */
-  async initialize(identity: MemberIdentity, populate: (paths: MemberPaths) => Promise<void>): Promise<void> {
-    assert(this.#identity === undefined, `${this.path} belongs to a member already`);
+  async initialize(
+    identity: MemberIdentity,
+    engine: EngineKind,
+    populate: (paths: MemberPaths) => Promise<void>,
+  ): Promise<void> {
+    assert(this.#metadata === undefined, `${this.path} belongs to a member already`);
     const draft = join(this.path, "member.tmp");
     await guard(this.path, async () => {
       const paths = pathsIn(draft);
@@ -83,14 +104,14 @@ export class DataDir {
       await this.#fs.removeTree(draft);
       await this.#fs.createDirectory(paths.wal);
       await this.#fs.createDirectory(paths.snapshots);
-      await writeAtomically(this.#fs, join(draft, "metadata"), encodeMetadata(identity));
+      await writeAtomically(this.#fs, join(draft, "metadata"), encodeMetadata({ identity, engine }));
       await populate(paths);
       await this.#fs.syncDirectory(paths.wal);
       await this.#fs.syncDirectory(draft);
       await this.#fs.rename(draft, join(this.path, "member"));
       await this.#fs.syncDirectory(this.path);
     });
-    this.#identity = identity;
+    this.#metadata = { identity, engine };
   }
 
   /** Gives the lock back; the files in it must be closed. */
@@ -100,7 +121,7 @@ export class DataDir {
 }
 
 function pathsIn(member: string): MemberPaths {
-  return { wal: join(member, "wal"), snapshots: join(member, "snap") };
+  return { wal: join(member, "wal"), snapshots: join(member, "snap"), database: join(member, "db") };
 }
 
 /**
@@ -133,7 +154,7 @@ async function takeLock(fs: Fs, path: string): Promise<FsLock> {
   }
 }
 
-async function inspect(fs: Fs, path: string, log: Log): Promise<MemberIdentity | undefined> {
+async function inspect(fs: Fs, path: string, log: Log): Promise<Metadata | undefined> {
   const member = join(path, "member");
   const found = await fs.stat(member);
   if (found === undefined) {
@@ -155,30 +176,33 @@ async function inspect(fs: Fs, path: string, log: Log): Promise<MemberIdentity |
   }
   // The process that created it may have been killed before it made the name durable.
   await fs.syncDirectory(path);
-  const identity = decodeMetadata((await readWhole(fs, metadataPath)).toString("utf8"), metadataPath);
+  const metadata = decodeMetadata((await readWhole(fs, metadataPath)).toString("utf8"), metadataPath);
   await fs.removeTree(`${metadataPath}.tmp`);
   if ((found.mode & 0o077) !== 0) {
     log.warn("others could read the data directory; their permissions are taken away", { path: member });
     await fs.restrictMode(member);
   }
-  return identity;
+  return metadata;
 }
 
 /** One line of JSON, for people too; the checksum covers the line without itself. */
-function encodeMetadata({ clusterId, memberId }: MemberIdentity): Buffer {
-  const fields = metadataFields(clusterId.toString(16), memberId.toString(16));
+function encodeMetadata({ identity, engine }: Metadata): Buffer {
+  const { clusterId, memberId } = identity;
+  const fields = metadataFields(clusterId.toString(16), memberId.toString(16), engine);
   return Buffer.from(`${JSON.stringify({ ...fields, checksum: checksumOf(fields) })}\n`, "utf8");
 }
 
-function metadataFields(clusterId: string, memberId: string): Record<string, unknown> {
-  return { format: dataDirFormatVersion, clusterId, memberId };
+/** The memory engine is not named: directories are older than the other one. */
+function metadataFields(clusterId: string, memberId: string, engine: EngineKind): Record<string, unknown> {
+  const fields = { format: dataDirFormatVersion, clusterId, memberId };
+  return engine === "memory" ? fields : { ...fields, engine };
 }
 
 function checksumOf(fields: Record<string, unknown>): string {
   return crc32c(Buffer.from(JSON.stringify(fields), "utf8")).toString(16);
 }
 
-function decodeMetadata(text: string, path: string): MemberIdentity {
+function decodeMetadata(text: string, path: string): Metadata {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -186,7 +210,7 @@ function decodeMetadata(text: string, path: string): MemberIdentity {
     throw damagedMetadata(path, error);
   }
   if (typeof value !== "object" || value === null) throw damagedMetadata(path);
-  const { format, clusterId, memberId, checksum } = value as Record<string, unknown>;
+  const { format, clusterId, memberId, engine = "memory", checksum } = value as Record<string, unknown>;
   if (typeof format === "number" && format > dataDirFormatVersion) {
     throw new StorageFailure(
       `${path} has format ${format}, this MetaStore reads up to ${dataDirFormatVersion}`,
@@ -194,12 +218,16 @@ function decodeMetadata(text: string, path: string): MemberIdentity {
     );
   }
   if (typeof clusterId !== "string" || typeof memberId !== "string") throw damagedMetadata(path);
-  const fields = metadataFields(clusterId, memberId);
+  if (engine !== "memory" && engine !== "rocksdb") throw damagedMetadata(path);
+  const fields = metadataFields(clusterId, memberId, engine);
   const isHex = /^[0-9a-f]{1,16}$/.test(clusterId) && /^[0-9a-f]{1,16}$/.test(memberId);
   if (format !== dataDirFormatVersion || !isHex || checksum !== checksumOf(fields)) {
     throw damagedMetadata(path);
   }
-  return { clusterId: BigInt(`0x${clusterId}`), memberId: BigInt(`0x${memberId}`) };
+  return {
+    identity: { clusterId: BigInt(`0x${clusterId}`), memberId: BigInt(`0x${memberId}`) },
+    engine,
+  };
 }
 
 function damagedMetadata(path: string, cause?: unknown): StorageFailure {

@@ -68,8 +68,9 @@ export class DiskEngine implements Engine {
   readonly recovered: RecoveredEngine;
   readonly #options: DiskEngineOptions;
   #content: DiskContent;
+  /** As it was last written, or found. */
   #meta: Uint8Array;
-  #changes = new Map<string, SideChange>();
+  #describe: (() => EngineSeal) | undefined;
   #removedSinceRewrite = 0;
   #rewriting: Promise<void> | undefined;
   #hasFailed = false;
@@ -157,14 +158,20 @@ export class DiskEngine implements Engine {
     return this.#options.database.sizeBytes();
   }
 
-  /** Everything appended so far belongs to `seal`; to be called between two commands. It goes to the disk soon. */
-  seal({ meta, changes }: EngineSeal): void {
-    this.#meta = meta;
-    for (const change of changes) this.#changes.set(Buffer.from(change.name).toString("latin1"), change);
+  /**
+   * From now on `describe` is asked, between two commands, what goes with everything appended so far; all of it gets
+   * into one write.
+   */
+  describeBy(describe: () => EngineSeal): void {
+    this.#describe = describe;
+  }
+
+  /** What was appended goes to the database soon, in the background. */
+  flushSoon(): void {
     this.#content.flushSoon();
   }
 
-  /** The last seal, and everything it belongs to, is durable when it resolves. */
+  /** Everything appended so far is durable when it resolves. */
   sync(): Promise<void> {
     return this.#content.flush(true);
   }
@@ -211,7 +218,6 @@ export class DiskEngine implements Engine {
         isOver = true;
         const old = this.#content;
         this.#content = next;
-        this.#changes.clear();
         void old
           .retire()
           .then(() => clearAll(database, generationStart(old.layout.generation), generationStart(generation)))
@@ -245,9 +251,9 @@ export class DiskEngine implements Engine {
       cacheSizeBytes,
       yieldTurn,
       seal: () => {
-        if (!isInUse()) return sealOf([]);
-        const changes = [...this.#changes.values()];
-        this.#changes.clear();
+        if (!isInUse() || this.#describe === undefined) return sealOf([]);
+        const { meta, changes } = this.#describe();
+        this.#meta = meta;
         return sealOf(changes.map(({ name, value }) => ({ key: layout.side(name), value })));
       },
       storedSeal: sealOf([]),

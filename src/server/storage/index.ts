@@ -1,6 +1,6 @@
 /** What is kept and how: the versioned engine, the write-ahead log, snapshot files, the data directory. */
 
-export { DataDir, type MemberIdentity, type MemberPaths } from "./data-dir.ts";
+export { DataDir, type EngineKind, type MemberIdentity, type MemberPaths } from "./data-dir.ts";
 export type { DiskDatabase, DiskDatabaseOptions } from "./disk-database.ts";
 export { DiskEngine, type EngineSeal, type SideChange } from "./disk-engine.ts";
 export * from "./engine.ts";
