@@ -3,4 +3,5 @@ export * from "./command.ts";
 export * from "./command-codec.ts";
 export * from "./member-change.ts";
 export type { Membership, MembershipState } from "./membership.ts";
+export * from "./state-chunk.ts";
 export * from "./state-machine.ts";

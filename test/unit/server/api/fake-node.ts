@@ -11,7 +11,8 @@ import { createPrng } from "../../../../src/lib/prng.ts";
 import { Lessor } from "../../../../src/server/lease/index.ts";
 import { putCost, Store, txnCost, WatchHub, watchCatchUpLimits } from "../../../../src/server/mvcc/index.ts";
 import type { ApplyResults, MemberAdded, ServerNode } from "../../../../src/server/node/index.ts";
-import type { Command } from "../../../../src/server/state/index.ts";
+import { emptyConfState } from "../../../../src/server/raft/index.ts";
+import { type Command, StateMachine } from "../../../../src/server/state/index.ts";
 import { MemoryEngine } from "../../../../src/server/storage/index.ts";
 
 function member(id: bigint): Member {
@@ -193,6 +194,24 @@ export class FakeNode implements ServerNode {
 
   async compactionFinished(): Promise<void> {
     this.compactionWaits++;
+  }
+
+  /** Snapshots that were opened and not closed. */
+  openSnapshots = 0;
+
+  openSnapshot() {
+    const state = new StateMachine(this.kv, this.#leases).openSnapshot();
+    this.openSnapshots++;
+    const close = (): void => {
+      this.openSnapshots--;
+      state.close();
+    };
+    const metadata = {
+      index: this.appliedIndex,
+      term: this.term,
+      confState: { ...emptyConfState, voters: this.memberList.map(({ id }) => id) },
+    };
+    return { metadata, state: { ...state, close } };
   }
 
   async defragment(): Promise<void> {
