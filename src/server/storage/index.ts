@@ -3,8 +3,15 @@
 export { DataDir, type MemberIdentity, type MemberPaths } from "./data-dir.ts";
 export * from "./engine.ts";
 export * from "./memory-engine.ts";
-export type { SnapshotContent } from "./snapshot-file.ts";
+export { readBlocks } from "./snapshot-file.ts";
+export type { SnapshotHeader } from "./snapshot-layout.ts";
 export { FileSnapshotStore, type SnapshotStoreOptions } from "./snapshot-store.ts";
+export {
+  encodeSnapshot,
+  readSnapshot,
+  type SnapshotContent,
+  type SnapshotSummary,
+} from "./snapshot-stream.ts";
 export { Wal } from "./wal.ts";
 export { createWal, type OpenedWal, openWal } from "./wal-open.ts";
 export type { WalBatch, WalOptions, WalStats, WalSync } from "./wal-types.ts";
