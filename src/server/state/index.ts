@@ -1,4 +1,5 @@
 /** Deterministic application of the log to MVCC, leases and alarms. */
+export * from "./backup-note.ts";
 export * from "./command.ts";
 export * from "./command-codec.ts";
 export * from "./member-change.ts";

@@ -1,6 +1,6 @@
 /** What is kept and how: the versioned engine, the write-ahead log, snapshot files, the data directory. */
 
-export { DataDir, type MemberIdentity, type MemberPaths } from "./data-dir.ts";
+export { DataDir, type DataDirPurpose, type MemberIdentity, type MemberPaths } from "./data-dir.ts";
 export * from "./engine.ts";
 export * from "./memory-engine.ts";
 export { readBlocks } from "./snapshot-file.ts";

@@ -43,23 +43,32 @@ export interface SnapshotContent {
 
 /**
  * The bytes of a snapshot, in order: a file's, a backup's. Empty chunks are dropped. The pieces are of any size and
- * must not be changed; those of a chunk are the chunk itself. Throws what `chunks` throws.
+ * must not be changed; those of a chunk are the chunk itself, the last one is the digest. `lastChunk` makes a further
+ * chunk at the end; it is told the size of the snapshot, digest left out, if that chunk had no data. Throws what
+ * `chunks` throws.
  */
 export async function* encodeSnapshot(
   header: SnapshotHeader,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  lastChunk?: (sizeBytes: number) => Uint8Array,
 ): AsyncGenerator<Uint8Array, void> {
   const digest = createDigest();
+  let sizeBytes = 0;
   const hashed = (bytes: Uint8Array): Uint8Array => {
     digest.update(bytes);
+    sizeBytes += bytes.length;
     return bytes;
   };
+  async function* all(): AsyncGenerator<Uint8Array> {
+    yield* chunks;
+    if (lastChunk !== undefined) yield lastChunk(sizeBytes + chunkHeaderBytes + footerDigestAt);
+  }
   const first = encodeSnapshotHeader(header);
   yield hashed(first);
   let checksum = headerChecksum(first);
   let chunkCount = 0;
   let dataBytes = 0;
-  for await (const data of chunks) {
+  for await (const data of all()) {
     if (data.length === 0) continue;
     assert(data.length <= snapshotChunkBytesMax, `snapshot chunk of ${data.length} bytes`);
     const chunkHeader = encodeChunkHeader(data, checksum);
