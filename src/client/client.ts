@@ -35,7 +35,7 @@ export class MetaStoreClient {
     this.kv = new KvClient(caller);
     this.lease = new LeaseClient(caller, this.#keepAliveStream, resolved, this.#pool.size);
     this.cluster = new ClusterClient(caller);
-    this.maintenance = new MaintenanceClient(caller, this.#pool);
+    this.maintenance = new MaintenanceClient(caller, this.#pool, authenticator, resolved);
   }
 
   /** Watches a key or range: `for await (const event of client.watch(prefix("a/"))) ...` */

@@ -1,6 +1,7 @@
 import {
   Client,
   type ClientDuplexStream,
+  type ClientReadableStream,
   connectivityState,
   credentials,
   type CallOptions as GrpcCallOptions,
@@ -12,6 +13,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { TlsOptions } from "./options.ts";
 
 export type DuplexCall = ClientDuplexStream<Buffer, Buffer>;
+export type ReadCall = ClientReadableStream<Buffer>;
 
 /** A call that did not end with OK; `isSent` is false only when its request surely never left this process. */
 export class CallFailure extends Error {
@@ -112,6 +114,11 @@ export class Connection {
 
   duplex(path: string, metadata: Metadata): DuplexCall {
     return this.#client.makeBidiStreamRequest(path, identity, identity, metadata);
+  }
+
+  /** One request, answered by a stream. */
+  read(path: string, request: Buffer, metadata: Metadata): ReadCall {
+    return this.#client.makeServerStreamRequest(path, identity, identity, request, metadata);
   }
 
   close(): void {

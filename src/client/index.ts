@@ -19,5 +19,6 @@ export type {
 export type { DeleteOptions, PutOptions, RangeOptions } from "./operations.ts";
 export type { CallOptions, ConnectOptions, TlsOptions } from "./options.ts";
 export type { DeleteResult, OperationResult, PutResult, RangeResult, TxnResult } from "./results.ts";
+export type { SnapshotDownload } from "./snapshot-download.ts";
 export { type Comparison, compare, op, TxnBuilder } from "./txn.ts";
 export type { WatchEvent, Watcher, WatchOptions } from "./watcher.ts";

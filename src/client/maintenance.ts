@@ -1,12 +1,15 @@
 import { alarmAction, alarmType, type HashKvResponse, type StatusResponse } from "../codec/index.ts";
 import { assert } from "../lib/assert.ts";
 import { errorTable } from "../lib/errors.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Connection } from "./connection.ts";
 import type { EndpointPool } from "./endpoint-pool.ts";
 import { MetaStoreError } from "./errors.ts";
 import { type Header, toHeader } from "./key-value.ts";
 import { methods } from "./methods.ts";
 import { toRangeRequest } from "./operations.ts";
-import type { CallOptions } from "./options.ts";
+import type { CallOptions, ResolvedOptions } from "./options.ts";
+import { SnapshotDownload } from "./snapshot-download.ts";
 import type { CallTarget, UnaryCaller } from "./unary-caller.ts";
 
 export interface Alarm {
@@ -49,10 +52,19 @@ const healthKey = "health";
 export class MaintenanceClient {
   readonly #caller: UnaryCaller;
   readonly #pool: EndpointPool;
+  readonly #authenticator: Authenticator;
+  readonly #resolved: ResolvedOptions;
 
-  constructor(caller: UnaryCaller, pool: EndpointPool) {
+  constructor(
+    caller: UnaryCaller,
+    pool: EndpointPool,
+    authenticator: Authenticator,
+    resolved: ResolvedOptions,
+  ) {
     this.#caller = caller;
     this.#pool = pool;
+    this.#authenticator = authenticator;
+    this.#resolved = resolved;
   }
 
   /** How one member is: sizes in bytes, leader 0n when it knows none. */
@@ -170,6 +182,21 @@ export class MaintenanceClient {
     return this.#caller.call(methods.hashKv, { revision }, this.#at(options));
   }
 
+  /**
+   * A backup of all that one member holds, while it goes on serving; dialled when it is iterated. `timeoutMs` is the
+   * longest wait for the next bytes, not for all. Throws nothing; iterating throws MetaStoreError.
+   */
+  snapshot(options: MemberCallOptions = {}): SnapshotDownload {
+    return new SnapshotDownload({
+      pool: this.#pool,
+      authenticator: this.#authenticator,
+      resolved: this.#resolved,
+      connection: this.#connectionOf(options),
+      silenceMsMax: options.timeoutMs ?? this.#resolved.timeoutMs,
+      signal: options.signal,
+    });
+  }
+
   /** Gives the space that compaction freed back to the file system, on one member. */
   async defragment(options: MemberCallOptions = {}): Promise<Header> {
     const response = await this.#caller.call(methods.defragment, undefined, this.#at(options));
@@ -185,9 +212,14 @@ export class MaintenanceClient {
   }
 
   #at(options: MemberCallOptions): CallOptions & CallTarget {
-    if (options.endpointIndex === undefined) return options;
-    assert(options.endpointIndex < this.#pool.size, "endpointIndex names one of the client's endpoints");
-    return { ...options, connection: this.#pool.at(options.endpointIndex) };
+    const connection = this.#connectionOf(options);
+    return connection === undefined ? options : { ...options, connection };
+  }
+
+  #connectionOf({ endpointIndex }: MemberCallOptions): Connection | undefined {
+    if (endpointIndex === undefined) return undefined;
+    assert(endpointIndex < this.#pool.size, "endpointIndex names one of the client's endpoints");
+    return this.#pool.at(endpointIndex);
   }
 }
 

@@ -23,6 +23,7 @@ const noBytes = Buffer.alloc(0);
 const encodeEmpty = (_request: undefined): Buffer => noBytes;
 
 export const watchPath = "/etcdserverpb.Watch/Watch";
+export const snapshotPath = "/etcdserverpb.Maintenance/Snapshot";
 export const keepAlivePath = "/etcdserverpb.Lease/LeaseKeepAlive";
 
 export const methods = {

@@ -13,6 +13,7 @@ import type {
   HashKvResponse,
   HashResponse,
   MoveLeaderRequest,
+  SnapshotResponse,
   StatusResponse,
 } from "./messages.ts";
 import type { Reader } from "./wire-reader.ts";
@@ -215,6 +216,34 @@ function readHashKvResponse(reader: Reader): HashKvResponse {
 
 export const encodeHashKvResponse = encoder(writeHashKvResponse);
 export const decodeHashKvResponse = decoder(readHashKvResponse);
+
+function writeSnapshotResponse(writer: Writer, message: SnapshotResponse): void {
+  writer.text(0x22, message.version);
+  writer.rawBytes(0x1a, message.blob);
+  writer.int64(0x10, message.remainingBytes);
+  writer.message(0x0a, message.header, writeResponseHeader);
+}
+
+function readSnapshotResponse(reader: Reader): SnapshotResponse {
+  const message: SnapshotResponse = {
+    header: undefined,
+    remainingBytes: 0,
+    blob: new Uint8Array(0),
+    version: "",
+  };
+  while (reader.hasMore) {
+    const tag = reader.tag();
+    if (tag === 0x0a) message.header = reader.message(readResponseHeader);
+    else if (tag === 0x10) message.remainingBytes = reader.uint64();
+    else if (tag === 0x1a) message.blob = reader.view();
+    else if (tag === 0x22) message.version = reader.text();
+    else reader.skip(tag);
+  }
+  return message;
+}
+
+export const encodeSnapshotResponse = encoder(writeSnapshotResponse);
+export const decodeSnapshotResponse = decoder(readSnapshotResponse);
 
 export const encodeDefragmentResponse = encoder(writeHeaderOnlyResponse);
 export const decodeDefragmentResponse = decoder(readHeaderOnlyResponse);

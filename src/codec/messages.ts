@@ -310,6 +310,15 @@ export interface HashKvResponse {
   hashRevision: number;
 }
 
+/** One piece of a backup; `header` is never set by a server. */
+export interface SnapshotResponse {
+  header: ResponseHeader | undefined;
+  remainingBytes: number;
+  /** A view of the message when decoded. */
+  blob: Uint8Array;
+  version: string;
+}
+
 export interface MoveLeaderRequest {
   targetId: bigint;
 }

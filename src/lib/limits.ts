@@ -18,6 +18,9 @@ export const limits = {
   leaseRevokesPerScanMax: 500,
   /** Default storage quota (flag --quota-backend-bytes). */
   quotaBytes: 2_147_483_648,
+  /** What an engine on disk keeps in memory by default, and at least (flag --storage-cache-bytes). */
+  storageCacheBytes: 268_435_456,
+  storageCacheBytesMin: 8_388_608,
   /** Committed entries waiting to be applied before proposals are refused. */
   applyLagEntriesMax: 5_000,
   /** Proposals waiting for their answer before more are refused. */
@@ -32,6 +35,14 @@ export const limits = {
   watchBatchRevisionsMax: 1_000,
   /** Watchers on one stream. */
   watchersPerStreamMax: 100_000,
+  /** One message of a backup on its way to a client (Maintenance.Snapshot), as in etcd. */
+  backupMessageBytes: 32_768,
+  /** Backups that one member streams at a time: each keeps compaction from removing what it holds. */
+  backupsMax: 8,
+  /** A client that takes nothing of its backup for this long loses it, in milliseconds. */
+  backupStallMsMax: 60_000,
+  /** Highest revision that a restore may begin with: as many are left above it. */
+  restoredRevisionMax: 4_503_599_627_370_496,
   /** Metadata (headers) of one gRPC or HTTP request. */
   headerBytesMax: 65_536,
   /** How long a new connection may take to show which protocol it speaks, TLS handshake included, each. */

@@ -62,11 +62,11 @@ export async function decideClusterStart(options: {
     : join(initial, othersUrls, fetchMembers);
 }
 
-async function bootstrap(
-  initial: InitialMembers,
-  othersUrls: readonly string[],
-  fetchMembers: FetchMembers,
-): Promise<ClusterStart> {
+/** Who the members of a new cluster are, in order of id, and which of them is this one. */
+export function newClusterOf(initial: InitialMembers): {
+  readonly identity: MemberIdentity;
+  readonly members: readonly MemberAddress[];
+} {
   const members = initial.members
     .map(({ peerUrls }) => ({ id: memberIdOf(peerUrls, initial.token), peerUrls: [...peerUrls].sort() }))
     .sort((left, right) => (left.id < right.id ? -1 : 1));
@@ -74,6 +74,15 @@ async function bootstrap(
     memberId: memberIdOf(initial.self.peerUrls, initial.token),
     clusterId: clusterIdOf(members.map(({ id }) => id)),
   };
+  return { identity, members };
+}
+
+async function bootstrap(
+  initial: InitialMembers,
+  othersUrls: readonly string[],
+  fetchMembers: FetchMembers,
+): Promise<ClusterStart> {
+  const { identity, members } = newClusterOf(initial);
   if (othersUrls.length > 0) {
     // That nobody answers is how a cluster begins.
     const remote = await fetchMembers(othersUrls).catch(() => undefined);

@@ -1,4 +1,5 @@
-import { type Document, parseDocument } from "yaml";
+import { createRequire } from "node:module";
+import type { Document } from "yaml";
 import { UsageError } from "../lib/errors.ts";
 import type { RawValue } from "./config-values.ts";
 import type { FlagSpec } from "./flag-spec.ts";
@@ -43,6 +44,8 @@ const tlsSections: Record<string, Record<string, string>> = {
  * Throws UsageError for YAML that does not parse and values of the wrong shape.
  */
 export function parseConfigFile(path: string, text: string, flags: readonly FlagSpec[]): ConfigFile {
+  // Loaded when there is a file: it is a twentieth of what a start takes, and most have none.
+  const { parseDocument } = createRequire(import.meta.url)("yaml") as typeof import("yaml");
   const document = parseDocument(text, { uniqueKeys: true, prettyErrors: true });
   const problem = document.errors[0];
   if (problem !== undefined) throw notYaml(path, problem);

@@ -4,11 +4,14 @@ import { type AutoCompaction, parseAutoCompaction } from "./config-retention.ts"
 import { Settings } from "./config-settings.ts";
 import { type ConfigInput, resolveValues } from "./config-sources.ts";
 import { type Topology, topologyOf } from "./config-topology.ts";
+import type { EngineKind } from "./storage/index.ts";
 
 /** Everything that `metastore serve` can be told, checked. Times in milliseconds, sizes in bytes. */
 export interface Config extends Topology {
   readonly dataDir: string;
-  readonly storage: "memory";
+  readonly engine: EngineKind;
+  /** What an engine on disk keeps in memory. */
+  readonly cacheSizeBytes: number;
   readonly snapshotCount: number;
   readonly heartbeatIntervalMs: number;
   readonly electionTimeoutMs: number;
@@ -80,7 +83,11 @@ export function loadConfig(input: ConfigInput): Config {
   return {
     ...topology,
     dataDir: dataDirOf(settings, topology.name),
-    storage: "memory",
+    engine: settings.choice("storage") === "rocksdb" ? "rocksdb" : "memory",
+    cacheSizeBytes: settings.integer("storage-cache-bytes", {
+      min: limits.storageCacheBytesMin,
+      max: Number.MAX_SAFE_INTEGER,
+    }),
     snapshotCount: settings.integer("snapshot-count", { min: 1, max: Number.MAX_SAFE_INTEGER }),
     heartbeatIntervalMs,
     electionTimeoutMs: electionTimeoutOf(settings, heartbeatIntervalMs),

@@ -2,7 +2,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Fs } from "../lib/fs.ts";
 import { limits } from "../lib/limits.ts";
 import type { Log } from "../lib/log.ts";
-import { createHttpApp, createKeyOperations, HttpEndpoint } from "./api/http/index.ts";
+import { createKeyOperations, HttpEndpoint, lateListener, loadHttpApp } from "./api/http/index.ts";
 import {
   CLUSTER_VERSION,
   createGrpcTransport,
@@ -34,6 +34,8 @@ export interface Listeners {
   close(graceMs: number): Promise<void>;
 }
 
+const HTTP_LOAD_DELAY_MS = 500;
+
 /** Opens every listener of the configuration; when one cannot be opened, closes the others and rejects. */
 export async function openListeners(options: {
   readonly node: ServerNode;
@@ -53,20 +55,25 @@ export async function openListeners(options: {
     requestBytesMax,
     txnOpsMax: config.txnOpsMax,
   });
-  const app = (surface: "client" | "keys" | "metrics", isTls: boolean) =>
-    createHttpApp({
-      node,
-      surface,
-      metrics,
-      health: metrics.health,
-      versions: { server: ETCD_API_VERSION, cluster: CLUSTER_VERSION, storage: STORAGE_VERSION },
-      corsOrigins: surface === "keys" ? config.keyApiCorsOrigins : config.corsOrigins,
-      hostWhitelist: isTls ? ["*"] : config.hostWhitelist,
-      ...(surface === "keys"
-        ? { keys: { operations: createKeyOperations(node, methods), requestBytesMax } }
-        : {}),
-      log,
-    });
+  const loadApps: (() => Promise<void>)[] = [];
+  const app = (surface: "client" | "keys" | "metrics", isTls: boolean) => {
+    const late = lateListener(async () => (await loadHttpApp()).createHttpApp(appOptions(surface, isTls)));
+    loadApps.push(late.load);
+    return late.listener;
+  };
+  const appOptions = (surface: "client" | "keys" | "metrics", isTls: boolean) => ({
+    node,
+    surface,
+    metrics,
+    health: metrics.health,
+    versions: { server: ETCD_API_VERSION, cluster: CLUSTER_VERSION, storage: STORAGE_VERSION },
+    corsOrigins: surface === "keys" ? config.keyApiCorsOrigins : config.corsOrigins,
+    hostWhitelist: isTls ? ["*"] : config.hostWhitelist,
+    ...(surface === "keys"
+      ? { keys: { operations: createKeyOperations(node, methods), requestBytesMax } }
+      : {}),
+    log,
+  });
   const endpoint = (surface: "client" | "keys" | "metrics", at: ListenAddress | undefined) =>
     new HttpEndpoint({
       listener: app(surface, at?.isTls ?? tls !== undefined),
@@ -116,6 +123,12 @@ export async function openListeners(options: {
     await close(0);
     throw error;
   }
+  // After what waits for this member to be ready; a request over HTTP that comes before does it itself.
+  const loading = clock.after(HTTP_LOAD_DELAY_MS, () => {
+    for (const load of loadApps) {
+      load().catch((error: unknown) => log.error("HTTP cannot be served", { error }));
+    }
+  });
   const shown = (at: ListenAddress, port: number): string =>
     `${at.host.includes(":") ? `[${at.host}]` : at.host}:${port}`;
   const bySurface = (surface: string): string[] =>
@@ -127,6 +140,9 @@ export async function openListeners(options: {
       metrics: bySurface("metrics"),
     },
     clientPorts: transport.ports,
-    close,
+    close: (graceMs) => {
+      loading.cancel();
+      return close(graceMs);
+    },
   };
 }

@@ -15,16 +15,14 @@ import { type ClusterStart, decideClusterStart } from "./cluster-bootstrap.ts";
 import type { Config } from "./config.ts";
 import { clientUrlsOf } from "./config-topology.ts";
 import { runtimeMemberIdOf } from "./identity.ts";
-import { Lessor } from "./lease/index.ts";
 import { type Listeners, openListeners, type ServerAddresses } from "./listeners.ts";
+import { createMemberState } from "./member-state.ts";
 import { type MemberStorage, openMemberStorage } from "./member-storage.ts";
 import { ServerMetrics } from "./metrics.ts";
-import { Store, WatchHub, watchCatchUpLimits, watchSourceOf } from "./mvcc/index.ts";
+import { WatchHub, watchCatchUpLimits } from "./mvcc/index.ts";
 import { AutoCompactor, MemberNode } from "./node/index.ts";
 import { createPeerNetwork, fetchMembers, type PeerTls, type SocketPeerNetwork } from "./peer/index.ts";
 import { createServerLog, type ServerLog } from "./server-log.ts";
-import { StateMachine } from "./state/index.ts";
-import { MemoryEngine } from "./storage/index.ts";
 import { readPeerTlsFiles } from "./tls-files.ts";
 
 /** A member that serves. */
@@ -47,7 +45,6 @@ const STOP_GRACE_MS = 1_000;
 const HAND_OVER_TIMEOUT_MS = 500;
 /** For each peer URL that is asked who the members are. */
 const FETCH_TIMEOUT_MS = 2_000;
-const COMPACTION_PAUSE_MS = 10;
 
 /**
  * Starts one member: opens its data, replays its log, speaks with the other members, and listens for clients once it
@@ -88,17 +85,6 @@ async function start(
     methods: rpcTable,
     isExtensive: config.isMetricsExtensive,
   });
-  const lessor = new Lessor();
-  const engine = new MemoryEngine();
-  const store = new Store({
-    engine,
-    leases: lessor,
-    yieldTurn: () => new Promise((resolve) => clock.defer(resolve)),
-    pauseCompaction: () => new Promise((resolve) => clock.after(COMPACTION_PAUSE_MS, resolve)),
-    observed: { clock, observer: metrics.timings },
-  });
-  const state = new StateMachine(store, lessor);
-
   const startedMs = clock.nowMs();
   const peerTls = await peerTlsOf(fs, config);
   const decide = (): Promise<ClusterStart> =>
@@ -109,6 +95,7 @@ async function start(
     });
   let begin: ClusterStart | undefined;
   let node: MemberNode | undefined;
+  const failed = (failure: Error): void => (node === undefined ? onFatal(failure) : node.fail(failure));
   const storage = await openMemberStorage({
     fs,
     path: config.dataDir,
@@ -116,19 +103,29 @@ async function start(
       begin = await decide();
       return begin.identity;
     },
-    state,
+    engine: config.engine,
+    openState: (path) =>
+      createMemberState({
+        kind: config.engine,
+        path,
+        cacheSizeBytes: config.cacheSizeBytes,
+        clock,
+        observer: metrics.timings,
+        onFailure: failed,
+      }),
     clock,
     log: log.forModule("storage"),
     segmentBytes: SEGMENT_BYTES,
     onSync: metrics.timings.walSynced,
-    onFailure: (failure) => (node === undefined ? onFatal(failure) : node.fail(failure)),
+    onFailure: failed,
   });
 
   let listeners: Listeners | undefined;
   let network: SocketPeerNetwork | undefined;
   const onAbort = (): void => void node?.stop();
   try {
-    const { opened, identity } = storage;
+    const { opened, identity, state, durable } = storage;
+    const { store } = state;
     const isEmpty = opened.snapshotMark === undefined && opened.entries.length === 0;
     // It stopped before its first entry: it begins as it would have then.
     if (isEmpty) begin ??= await decide();
@@ -148,7 +145,7 @@ async function start(
       observer: metrics.observePeers(identity.memberId),
     });
     const watchHub = new WatchHub({
-      source: watchSourceOf(store, engine),
+      source: store.watchSource,
       clock,
       prng,
       progressIntervalMs: config.watchProgressIntervalMs,
@@ -170,6 +167,7 @@ async function start(
       log: log.forModule("node"),
       prng,
       state,
+      ...(durable === undefined ? {} : { durable }),
       watchHub,
       onRestored: () => watchHub.storeReplaced(),
       wal: opened.wal,

@@ -3,7 +3,7 @@ import type { Fs } from "../../src/lib/fs.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { createPrng } from "../../src/lib/prng.ts";
 import { Lessor } from "../../src/server/lease/index.ts";
-import { openMemberStorage } from "../../src/server/member-storage.ts";
+import { type MemberState, openMemberStorage } from "../../src/server/member-storage.ts";
 import { Store } from "../../src/server/mvcc/index.ts";
 import { MemberNode, type NodeOptions } from "../../src/server/node/index.ts";
 import { confChangeType } from "../../src/server/raft/index.ts";
@@ -16,6 +16,11 @@ export const simIdentity = { clusterId: 0xc1n, memberId: 0x51n };
 export function createState(yieldTurn: () => Promise<void> = async () => {}): StateMachine {
   const lessor = new Lessor();
   return new StateMachine(new Store({ engine: new MemoryEngine(), leases: lessor, yieldTurn }), lessor);
+}
+
+/** The state as openMemberStorage takes it. */
+export function inMemory(state: StateMachine): MemberState {
+  return { state, durable: undefined, close: async () => {} };
 }
 
 export interface SimMember {
@@ -42,7 +47,8 @@ export async function startMember(
     fs,
     path: "/data",
     identify: async () => simIdentity,
-    state,
+    engine: "memory",
+    openState: async () => inMemory(state),
     clock,
     log: silentLog,
     segmentBytes: 16_384,

@@ -16,6 +16,7 @@ import {
   yieldTurn,
 } from "../unit/server/mvcc/store-fixture.ts";
 import type { CreateEngine } from "./engine-suite.ts";
+import { refuseUnhandledRejections } from "./unhandled-rejections.ts";
 
 const KEYS = ["a", "b", "ba", "bb", "c", "\xff"];
 const LEASES = [0n, 0n, 0n, 1n, 2n];
@@ -190,6 +191,8 @@ function leaseOf({ lease }: { readonly lease: bigint }): bigint {
 /** What the store promises, over any engine. */
 export function storeSuite(name: string, createEngine: CreateEngine, numRuns: number): void {
   describe(`Store over ${name} against the naive store`, () => {
+    refuseUnhandledRejections();
+
     it("answers every sequence of requests, at every revision still readable, as the naive store does", async () => {
       let txnCount = 0;
       await fc.assert(

@@ -8,6 +8,7 @@ import { yieldTurn } from "../unit/server/mvcc/store-fixture.ts";
 import type { Operation, RecordingSink } from "../unit/server/mvcc/watch-world.ts";
 import { bytes, createRequest, EngineSource, WatchWorld } from "../unit/server/mvcc/watch-world.ts";
 import type { CreateEngine } from "./engine-suite.ts";
+import { refuseUnhandledRejections } from "./unhandled-rejections.ts";
 
 const keys = ["a", "b", "c", "d"];
 
@@ -271,6 +272,8 @@ async function perform(world: WatchWorld<EngineSource>, checkers: Checker[], ste
 /** What the watch hub promises, over any engine. */
 export function watchHubSuite(name: string, createEngine: CreateEngine, numRuns: number): void {
   describe(`WatchHub over ${name} against a model`, () => {
+    refuseUnhandledRejections();
+
     it("gives each watcher exactly the events of its range, in order, once, under any pressure", async () => {
       await fc.assert(
         fc.asyncProperty(

@@ -24,6 +24,7 @@ export function createMethodTable(node: ServerNode, options: MethodTableOptions)
   const context: ServiceContext = {
     node,
     guard: new Guard(node, options),
+    clock: options.clock,
     log: options.log,
     requestBytesMax: options.requestBytesMax,
     txnOpsMax: options.txnOpsMax,

@@ -42,7 +42,7 @@ const services: Readonly<Record<string, readonly ServiceRow[]>> = {
     ["Defragment", "unary", "served"],
     ["Hash", "unary", "served"],
     ["HashKV", "unary", "served"],
-    ["Snapshot", "serverStream", "later"],
+    ["Snapshot", "serverStream", "served"],
     ["MoveLeader", "unary", "served"],
     ["Downgrade", "unary", "later"],
   ],

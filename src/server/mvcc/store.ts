@@ -23,6 +23,7 @@ import { assertReadable, FIRST_REVISION, NEVER_COMPACTED, type RevisionWindow } 
 import { wantsOfPut, wantsOfRange, wantsOfTxn } from "./touched.ts";
 import { assertRunnable, chooseTxn, runReadTxn, runTxn } from "./txn.ts";
 import type { CommitListener, KvReader, KvWriter, LastChange, LeaseDirectory } from "./types.ts";
+import { type WatchSource, watchSourceOf } from "./watch-events.ts";
 import { assertPuttable, WriteTransaction } from "./write-transaction.ts";
 
 const RESTORE_PAGE_KEYS = 1_000;
@@ -119,6 +120,11 @@ export class Store implements KvReader, KvWriter {
   /** Calls `listener` after each revision from now on, in order of registration. */
   onCommit(listener: CommitListener): void {
     this.#commitListeners.push(listener);
+  }
+
+  /** What a watch hub reads. */
+  get watchSource(): WatchSource {
+    return watchSourceOf(this, this.#engine);
   }
 
   stats(): EngineStats {

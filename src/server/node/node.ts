@@ -522,6 +522,10 @@ export class MemberNode implements ServerNode {
     return this.#state.store.compactionFinished();
   }
 
+  openSnapshot() {
+    return this.#openState();
+  }
+
   /** The memory engine frees what compaction removes at once; what is left to wait for is that removal. */
   async defragment(): Promise<void> {
     const startMs = this.#clock.nowMs();

@@ -10,7 +10,8 @@ import type {
   TxnResponse,
 } from "../../codec/index.ts";
 import type { KvReader, WatchHubContract } from "../mvcc/index.ts";
-import type { Command } from "../state/index.ts";
+import type { SnapshotMetadata } from "../raft/index.ts";
+import type { Command, StateSnapshot } from "../state/index.ts";
 
 /** What applying a command answers; headers hold the revision only, the services complete them. */
 export interface ApplyResults {
@@ -80,6 +81,8 @@ export interface ServerNode {
   leases(): bigint[];
   /** Resolves when the removal up to the current compact revision is finished on this member. */
   compactionFinished(): Promise<void>;
+  /** The applied state now, for a backup; close() lets compaction go on. */
+  openSnapshot(): { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
   /** Gives reclaimable space back. The memory engine holds none after compaction: resolves when that is so. */
   defragment(): Promise<void>;
 }

@@ -15,6 +15,13 @@ export interface MemberIdentity {
   readonly memberId: bigint;
 }
 
+/** A server opens the directory, or a restore makes it. */
+export type DataDirPurpose = "serve" | "restore";
+
+const lockName = "lock";
+/** What is to become `member`, while it is made. */
+const draftNames = { serve: "member.tmp", restore: "member.restore" } as const;
+
 export interface MemberPaths {
   readonly wal: string;
   readonly snapshots: string;
@@ -37,7 +44,8 @@ interface Metadata {
  *   <dir>/member/metadata     format version, cluster and member id, engine
  *   <dir>/member/db           the records, where the engine keeps them on disk
  *   <dir>/member/wal, snap    the log and the snapshots
- * `member` appears by a rename once all in it is durable, so there is never half of one.
+ * `member` appears by a rename once all in it is durable, so there is never half of one. What a restore gathers has
+ * another name than what a new member begins with: a server does not start from a directory whose restore broke off.
  */
 export class DataDir {
   readonly path: string;
@@ -45,28 +53,48 @@ export class DataDir {
   #metadata: Metadata | undefined;
   readonly #fs: Fs;
   readonly #lock: FsLock;
+  readonly #purpose: DataDirPurpose;
 
-  private constructor(fs: Fs, path: string, lock: FsLock, metadata: Metadata | undefined) {
+  private constructor(
+    fs: Fs,
+    path: string,
+    lock: FsLock,
+    metadata: Metadata | undefined,
+    purpose: DataDirPurpose,
+  ) {
     this.#fs = fs;
     this.path = path;
     this.#lock = lock;
     this.#metadata = metadata;
+    this.#purpose = purpose;
   }
 
   /**
    * Creates the directory when there is none, locks it and reads whose it is. Throws UsageError when another
-   * process uses it or it is etcd's, StorageFailure when it is damaged or of a newer format.
+   * process uses it, it is etcd's or a restore into it broke off, StorageFailure when it is damaged or of a newer
+   * format.
    */
-  static async open(fs: Fs, path: string, log: Log): Promise<DataDir> {
+  static async open(fs: Fs, path: string, log: Log, purpose: DataDirPurpose = "serve"): Promise<DataDir> {
     await guard(path, () => fs.createDirectory(path));
     const lock = await takeLock(fs, path);
     try {
-      const metadata = await guard(path, () => inspect(fs, path, log));
-      return new DataDir(fs, path, lock, metadata);
+      const metadata = await guard(path, () => inspect(fs, path, log, purpose));
+      return new DataDir(fs, path, lock, metadata, purpose);
     } catch (error) {
       await lock.release();
       throw error;
     }
+  }
+
+  /** Whether nothing is at `path` but what a restore that broke off leaves. Looks only. Throws StorageFailure. */
+  static async isUnused(fs: Fs, path: string): Promise<boolean> {
+    return await guard(path, async () => {
+      const found = await fs.stat(path);
+      if (found === undefined) return true;
+      if (found.kind !== "directory") return false;
+      const names = await fs.readDirectory(path);
+      return names.every((name) => name === lockName || name === draftNames.restore);
+    });
   }
 
   /** Whether a member's data is at `path`. Looks only: makes nothing, locks nothing. Throws StorageFailure. */
@@ -97,7 +125,7 @@ export class DataDir {
     populate: (paths: MemberPaths) => Promise<void>,
   ): Promise<void> {
     assert(this.#metadata === undefined, `${this.path} belongs to a member already`);
-    const draft = join(this.path, "member.tmp");
+    const draft = join(this.path, draftNames[this.#purpose]);
     await guard(this.path, async () => {
       const paths = pathsIn(draft);
       await syncAncestors(this.#fs, resolve(this.path));
@@ -112,6 +140,11 @@ export class DataDir {
       await this.#fs.syncDirectory(this.path);
     });
     this.#metadata = { identity, engine };
+  }
+
+  /** Removes what an initialize() that failed has left. Throws StorageFailure. */
+  async discardDraft(): Promise<void> {
+    await guard(this.path, () => this.#fs.removeTree(join(this.path, draftNames[this.#purpose])));
   }
 
   /** Gives the lock back; the files in it must be closed. */
@@ -142,7 +175,7 @@ async function syncAncestors(fs: Fs, path: string): Promise<void> {
 
 async function takeLock(fs: Fs, path: string): Promise<FsLock> {
   try {
-    return await fs.lock(join(path, "lock"));
+    return await fs.lock(join(path, lockName));
   } catch (error) {
     if (error instanceof DirectoryLocked) {
       throw new UsageError(
@@ -154,11 +187,23 @@ async function takeLock(fs: Fs, path: string): Promise<FsLock> {
   }
 }
 
-async function inspect(fs: Fs, path: string, log: Log): Promise<Metadata | undefined> {
+async function inspect(
+  fs: Fs,
+  path: string,
+  log: Log,
+  purpose: DataDirPurpose,
+): Promise<Metadata | undefined> {
   const member = join(path, "member");
   const found = await fs.stat(member);
   if (found === undefined) {
-    await fs.removeTree(join(path, "member.tmp"));
+    const isHalfRestored = (await fs.stat(join(path, draftNames.restore))) !== undefined;
+    if (isHalfRestored && purpose === "serve") {
+      throw new UsageError(
+        `a restore into the data directory ${path} did not end`,
+        "Run the same metastore snapshot restore again, or remove the directory to start without its data.",
+      );
+    }
+    await fs.removeTree(join(path, draftNames[purpose]));
     return undefined;
   }
   if ((await fs.stat(join(member, "snap", "db"))) !== undefined) {

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { StorageFailure } from "../../lib/errors.ts";
 import { errorCode, type Fs } from "../../lib/fs.ts";
 import type { SnapshotMetadata } from "../raft/index.ts";
-import { openSnapshotFile, type SnapshotContent, writeSnapshotFile } from "./snapshot-file.ts";
+import { openSnapshotFile, writeSnapshotFile } from "./snapshot-file.ts";
 import { damagedSnapshot } from "./snapshot-layout.ts";
+import type { SnapshotContent } from "./snapshot-stream.ts";
 
 export interface SnapshotStoreOptions {
   readonly fs: Fs;

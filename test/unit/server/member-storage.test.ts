@@ -6,7 +6,7 @@ import { type Entry, emptyConfState, entryType } from "../../../src/server/raft/
 import type { StateMachine } from "../../../src/server/state/index.ts";
 import { SimClock } from "../../sim/clock.ts";
 import { SimFs } from "../../sim/disk.ts";
-import { applyTo, createState, digestOf } from "../../sim/member.ts";
+import { applyTo, createState, digestOf, inMemory } from "../../sim/member.ts";
 import { saying } from "./config-world.ts";
 import { putRequest } from "./node/node-world.ts";
 
@@ -25,7 +25,8 @@ function open(
     fs,
     path: "/data",
     identify: options.identify ?? (async () => options.identity ?? fresh),
-    state: options.state ?? createState(),
+    engine: "memory",
+    openState: async () => inMemory(options.state ?? createState()),
     clock: new SimClock(),
     log: silentLog,
     segmentBytes: 16_384,

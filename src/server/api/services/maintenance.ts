@@ -17,11 +17,12 @@ import { headerAt } from "../response-header.ts";
 import type { MethodHandler, UnaryHandler } from "../transport.ts";
 import { ETCD_API_VERSION, STORAGE_VERSION } from "../version.ts";
 import type { ServiceContext } from "./service-context.ts";
+import { createSnapshotStream } from "./snapshot-stream.ts";
 
 /** What an empty store weighs. Never 0: etcd's tools divide by the size, and leave a size of 0 out of their JSON. */
 export const EMPTY_STORE_BYTES = 4_096;
 
-/** etcdserverpb.Maintenance (semantics-cluster-maintenance-auth, part B), without Snapshot and Downgrade. */
+/** etcdserverpb.Maintenance (semantics-cluster-maintenance-auth, part B), without Downgrade. */
 export function createMaintenanceService(context: ServiceContext): Record<string, MethodHandler> {
   const { node, guard } = context;
   const currentHeader = () => headerAt(node.kv.currentRevision, node);
@@ -86,6 +87,7 @@ export function createMaintenanceService(context: ServiceContext): Record<string
     Defragment: { kind: "unary", handle: defragment },
     Hash: { kind: "unary", handle: hash },
     HashKV: { kind: "unary", handle: hashKv },
+    Snapshot: createSnapshotStream(context),
     MoveLeader: { kind: "unary", handle: moveLeader },
   };
 }

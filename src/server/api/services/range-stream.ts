@@ -6,11 +6,11 @@ import {
 } from "../../../codec/index.ts";
 import { assert } from "../../../lib/assert.ts";
 import type { ByteString } from "../../../lib/bytes.ts";
-import { createDeferred, type Deferred } from "../../../lib/deferred.ts";
 import { assertValidRangeStream } from "../../mvcc/index.ts";
 import { completeHeader } from "../response-header.ts";
 import type { MethodHandler, ServerStream } from "../transport.ts";
 import type { ServiceContext } from "./service-context.ts";
+import { roomOf } from "./stream-room.ts";
 
 const FIRST_CHUNK_KEYS = 10;
 
@@ -97,22 +97,4 @@ function headerOf(read: RangeResponse, node: ServiceContext["node"]): NonNullabl
   completeHeader(read, node);
   assert(read.header !== undefined, "completeHeader gives a header");
   return read.header;
-}
-
-/** Waits until the stream takes more, or its call is over. */
-function roomOf(stream: ServerStream): { wait(): Promise<void> } {
-  let waiting: Deferred<void> | undefined;
-  const wake = (): void => {
-    waiting?.resolve();
-    waiting = undefined;
-  };
-  stream.onDrain(wake);
-  stream.context.onCancel(wake);
-  return {
-    wait: () => {
-      if (stream.context.isCancelled) return Promise.resolve();
-      waiting ??= createDeferred<void>();
-      return waiting.promise;
-    },
-  };
 }

@@ -1,3 +1,4 @@
+import type { Clock } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
 import type { ServerNode } from "../../node/index.ts";
 import type { Guard } from "../guard.ts";
@@ -6,6 +7,7 @@ import type { Guard } from "../guard.ts";
 export interface ServiceContext {
   readonly node: ServerNode;
   readonly guard: Guard;
+  readonly clock: Clock;
   readonly log: Log;
   /** Largest command (--max-request-bytes). */
   readonly requestBytesMax: number;

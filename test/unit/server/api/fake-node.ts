@@ -14,12 +14,16 @@ import {
   Store,
   txnCost,
   WatchHub,
+  wantsOfDeleteRange,
+  wantsOfPut,
+  wantsOfTxn,
   watchCatchUpLimits,
   watchSourceOf,
 } from "../../../../src/server/mvcc/index.ts";
 import type { ApplyResults, MemberAdded, ServerNode } from "../../../../src/server/node/index.ts";
-import type { Command } from "../../../../src/server/state/index.ts";
-import { MemoryEngine } from "../../../../src/server/storage/index.ts";
+import { emptyConfState } from "../../../../src/server/raft/index.ts";
+import { type Command, StateMachine } from "../../../../src/server/state/index.ts";
+import { type Engine, MemoryEngine, type Want } from "../../../../src/server/storage/index.ts";
 
 function member(id: bigint): Member {
   return {
@@ -63,11 +67,10 @@ export class FakeNode implements ServerNode {
   readonly kv: Store;
   readonly watchHub: WatchHub;
 
-  constructor(memberId = 0xfedc_ba98_7654_3210n) {
+  constructor(memberId = 0xfedc_ba98_7654_3210n, engine: Engine = new MemoryEngine()) {
     this.memberId = memberId;
     this.leaderId = memberId;
     this.memberList = [9n, 0xfedc_ba98_7654_3210n, 2n].map(member);
-    const engine = new MemoryEngine();
     this.kv = new Store({
       engine,
       leases: this.#leases,
@@ -89,6 +92,7 @@ export class FakeNode implements ServerNode {
     const error = this.proposeError;
     this.proposeError = undefined;
     if (error) throw error;
+    if (this.kv.loader !== undefined) await this.kv.loader.load(this.#wants(command));
     // The results are those of the command's own kind; the compiler cannot follow K through the switch.
     return this.#apply(command) as ApplyResults[K];
   }
@@ -192,8 +196,32 @@ export class FakeNode implements ServerNode {
     this.compactionWaits++;
   }
 
+  /** Snapshots that were opened and not closed. */
+  openSnapshots = 0;
+
+  openSnapshot() {
+    const state = new StateMachine(this.kv, this.#leases).openSnapshot();
+    this.openSnapshots++;
+    const close = (): void => {
+      this.openSnapshots--;
+      state.close();
+    };
+    const metadata = {
+      index: this.appliedIndex,
+      term: this.term,
+      confState: { ...emptyConfState, voters: this.memberList.map(({ id }) => id) },
+    };
+    return { metadata, state: { ...state, close } };
+  }
+
   async defragment(): Promise<void> {
     this.defragments++;
+  }
+
+  #wants(command: Command): Want[] {
+    if (command.kind === "put") return wantsOfPut(command.request);
+    if (command.kind === "deleteRange") return wantsOfDeleteRange(command.request);
+    return command.kind === "txn" ? wantsOfTxn(command.request) : [];
   }
 
   #apply(command: Command): ApplyResults[keyof ApplyResults] {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { Compactor } from "../../../../src/server/mvcc/compaction.ts";
 import { putRecord } from "../../../../src/server/mvcc/record.ts";
 import { MemoryEngine } from "../../../../src/server/storage/index.ts";
-import { bytes, createStore, putOf, recordsOf, yieldTurn } from "./store-fixture.ts";
+import { createLoadingEngine } from "./loading-engine.ts";
+import { bytes, createStore, putOf, recordsOf, StoreDriver, yieldTurn } from "./store-fixture.ts";
 
 /** An engine with `count` versions of one key, at revisions 2 and up. */
 function createEngine(count: number): MemoryEngine {
@@ -53,16 +54,27 @@ describe("Compactor", () => {
       compactionFinished: (durationMs: number, removed: number) => finished.push([durationMs, removed]),
     };
     const engine = createEngine(5_000);
+    // What is written meanwhile does not count.
+    let written = 0;
+    const write = (): Promise<void> => {
+      const [record] = recordsOf(createEngine(1));
+      assert.ok(record !== undefined);
+      engine.append([{ ...record, main: 9_000 + written++ }]);
+      return yieldTurn();
+    };
     const compactor = new Compactor(
-      { recordsWritten, engine, yieldTurn, pause: yieldTurn, observed: { clock, observer } },
+      {
+        engine,
+        recordsWritten: () => written,
+        yieldTurn: write,
+        pause: write,
+        observed: { clock, observer },
+      },
       -1,
     );
     compactor.schedule(4_000);
-    // What is written meanwhile does not count.
-    await yieldTurn();
-    for (const record of recordsOf(createEngine(10)))
-      engine.append([{ ...record, main: record.main + 9_000 }]);
     await compactor.finished();
+    assert.ok(written > 4, `${written} written`);
     assert.ok(bites.length >= 4 && bites.every((durationMs) => durationMs === 1), bites.join());
     assert.deepEqual(finished, [[2 * bites.length + 1, 3_998]]);
   });
@@ -170,6 +182,44 @@ describe("Compactor", () => {
       compactor.schedule(50);
       await compactor.finished();
       assert.equal(engine.stats().records, 52);
+    }
+  });
+
+  it("over an engine that must load, removes as much, counts what it removed, and leaves no hash", async () => {
+    const finished: number[] = [];
+    const observer = {
+      hashed: () => {},
+      compactionPaused: () => {},
+      compactionFinished: (_durationMs: number, removed: number) => finished.push(removed),
+    };
+    const { engine } = createLoadingEngine();
+    const driver = new StoreDriver(engine, { observed: { clock: { nowMs: () => 0 }, observer } });
+    const { store } = driver;
+    for (let i = 0; i < 3_000; i++) await driver.put(putOf(`k${i % 10}`));
+    store.compact(2_900);
+    for (let i = 0; i < 20; i++) await driver.put(putOf("meanwhile"));
+    await store.compactionFinished();
+    assert.deepEqual(finished, [2_889]);
+    assert.equal(engine.stats().records, 3_020 - 2_889);
+    assert.deepEqual(store.compactionHashes, []);
+  });
+
+  it("over an engine that must load, a restore in the middle of a step stops the work on the old content", async () => {
+    for (let turns = 0; turns < 10; turns++) {
+      const { engine, close } = createLoadingEngine();
+      const driver = new StoreDriver(engine);
+      for (let i = 0; i < 2_000; i++) await driver.put(putOf("a"));
+      driver.store.compact(1_990);
+      for (let i = 0; i < turns; i++) await yieldTurn();
+      const other = createStore();
+      for (let i = 0; i < 100; i++) other.store.put(putOf("b"));
+      await driver.restore(other.store.openSnapshot());
+      await engine.settled();
+      assert.equal(engine.stats().records, 100, `after ${turns} turns`);
+      driver.store.compact(51);
+      await driver.store.compactionFinished();
+      assert.equal(engine.stats().records, 51);
+      await close?.();
     }
   });
 });

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { OPEN_END } from "../../../../src/lib/bytes.ts";
 import { limits } from "../../../../src/lib/limits.ts";
+import { refuseUnhandledRejections } from "../../../suites/unhandled-rejections.ts";
 import { bytes, createRequest, LateSource, WatchWorld } from "./watch-world.ts";
 
 const everything = { key: bytes("\0"), rangeEnd: OPEN_END };
@@ -134,6 +135,8 @@ describe("WatchCatchUp", () => {
 });
 
 describe("WatchCatchUp where history has to be waited for", () => {
+  refuseUnhandledRejections();
+
   const fromTheStart = createRequest({ ...everything, startRevision: 1 });
 
   function createLateWorld(commits: number, limits: ConstructorParameters<typeof WatchWorld>[0] = {}) {
@@ -182,6 +185,26 @@ describe("WatchCatchUp where history has to be waited for", () => {
     );
     assert.equal(revisionsOf(late).length, 45);
     assert.equal(source.openCursors, 0);
+  });
+
+  it("goes on with what it is told while it matches what it was told before, each once", async () => {
+    const late = createLateWorld(1, { biteMs: 0, stepsPerTimeCheck: 1 });
+    const { world, source, clock, stream } = late;
+    stream.create(fromTheStart);
+    clock.runNext();
+    world.put("a");
+    world.put("a");
+    await source.deliver();
+    while (source.pagesAwaited === 0) clock.runNext();
+    await source.deliver();
+    for (let i = 0; i < 3; i++) {
+      clock.runNext();
+      world.put("a");
+    }
+    clock.advance(100);
+    world.put("a");
+    assert.deepEqual(revisionsOf(late), [2, 3, 4, 5, 6, 7, 8]);
+    assert.equal(source.recordsRead, 1);
   });
 
   it("reads again what was committed meanwhile when that is too much to keep", async () => {

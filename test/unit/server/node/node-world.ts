@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { PutRequest } from "../../../../src/codec/index.ts";
 import { EMPTY, fromUtf8 } from "../../../../src/lib/bytes.ts";
 import type { NodeOptions } from "../../../../src/server/node/index.ts";
@@ -100,7 +101,7 @@ export class NodeWorld {
   }
 
   value(key: string): string | undefined {
-    const { kvs } = this.node.kv.range({
+    const read = this.node.kv.range({
       key: fromUtf8(key),
       rangeEnd: EMPTY,
       limit: 0,
@@ -115,7 +116,8 @@ export class NodeWorld {
       minCreateRevision: 0,
       maxCreateRevision: 0,
     });
-    return kvs[0]?.value;
+    assert.ok(!(read instanceof Promise));
+    return read.kvs[0]?.value;
   }
 }
 

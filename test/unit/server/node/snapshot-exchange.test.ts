@@ -59,7 +59,7 @@ function otherState(): Uint8Array[] {
   const other = createState();
   for (let i = 0; i < 3; i++) applyTo(other, { kind: "put", request: putRequest("a", `${i}`) });
   const snapshot = other.openSnapshot();
-  const chunks = [...snapshot.chunks];
+  const chunks = [...(snapshot.chunks as Iterable<Buffer>)];
   snapshot.close();
   return chunks;
 }

@@ -2,10 +2,14 @@ import assert from "node:assert/strict";
 import { alarmAction, alarmType, type RequestOp } from "../../../../src/codec/index.ts";
 import { EMPTY, fromUtf8 } from "../../../../src/lib/bytes.ts";
 import { createPrng } from "../../../../src/lib/prng.ts";
+import { Lessor } from "../../../../src/server/lease/index.ts";
+import { areKeysNow, Store } from "../../../../src/server/mvcc/index.ts";
 import { confChangeType } from "../../../../src/server/raft/index.ts";
-import { type Command, encodePeerUrls, type StateMachine } from "../../../../src/server/state/index.ts";
+import { type Command, encodePeerUrls, StateMachine } from "../../../../src/server/state/index.ts";
+import type { Want } from "../../../../src/server/storage/index.ts";
 import { randomCommands } from "../../../sim/commands.ts";
 import { applyTo, createState, digestOf } from "../../../sim/member.ts";
+import { createLoadingEngine } from "../mvcc/loading-engine.ts";
 
 function put(key: string, value = "v", lease = 0n): Command & { kind: "put" } {
   return {
@@ -38,14 +42,49 @@ function grant(id: bigint, ttl = 10): Command {
 }
 
 /** A copy made through a snapshot. */
-function copyOf(state: StateMachine): StateMachine {
-  const copy = createState();
+async function copyOf(state: StateMachine, copy = createState()): Promise<StateMachine> {
   const snapshot = state.openSnapshot();
   const restore = copy.beginRestore();
-  for (const chunk of snapshot.chunks) restore.load(chunk);
+  for await (const chunk of snapshot.chunks) await restore.load(chunk);
+  await restore.prepare();
   restore.finish();
   snapshot.close();
   return copy;
+}
+
+/** Of a state that has all in memory. */
+function chunksOf(state: StateMachine): Iterable<Buffer> {
+  return state.openSnapshot().chunks as Iterable<Buffer>;
+}
+
+/** A state whose engine must load; commands are applied as a member applies them. */
+function createLoadingState() {
+  const { engine, close } = createLoadingEngine();
+  const lessor = new Lessor();
+  const yieldTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const state = new StateMachine(new Store({ engine, leases: lessor, yieldTurn }), lessor);
+  return {
+    state,
+    /** Commands one by one, or those that touch keys only together. */
+    async apply(commands: readonly Command[], isTogether: boolean): Promise<void> {
+      for (let next = 0; next < commands.length; ) {
+        const wants: Want[] = [];
+        let end = next;
+        for (; end < commands.length; end++) {
+          const more = state.wants(commands[end]!);
+          if (end > next && !(isTogether && areKeysNow(wants) && areKeysNow(more))) break;
+          wants.push(...more);
+        }
+        await state.loader?.load(wants);
+        for (; next < end; next++) applyTo(state, commands[next]!);
+      }
+    },
+    async close(): Promise<void> {
+      await state.store.compactionFinished();
+      await engine.settled();
+      await close?.();
+    },
+  };
 }
 
 describe("StateMachine", () => {
@@ -87,10 +126,10 @@ describe("StateMachine", () => {
     for (const change of changes) assert.throws(() => state.apply(change), /corrupt cluster/, change.kind);
   });
 
-  it("keeps its alarms over a snapshot", () => {
+  it("keeps its alarms over a snapshot", async () => {
     const state = createState();
     state.apply(raise(alarmType.noSpace));
-    const copy = copyOf(state);
+    const copy = await copyOf(state);
     assert.deepEqual(copy.alarms.list(), [{ memberId: 1n, alarm: alarmType.noSpace }]);
     assert.throws(() => copy.apply(put("b")), /database space exceeded/);
   });
@@ -134,7 +173,7 @@ describe("StateMachine", () => {
       });
       const commands = randomCommands(createPrng(seed), 200);
       for (const command of commands.slice(0, 150)) applyTo(state, command);
-      const copy = copyOf(state);
+      const copy = await copyOf(state);
       assert.equal(await digestOf(copy), await digestOf(state), `seed ${seed}`);
       assert.deepEqual(copy.membership.list(), state.membership.list());
       for (const command of commands.slice(150)) {
@@ -152,7 +191,7 @@ describe("StateMachine", () => {
     const snapshot = state.openSnapshot();
     const copy = createState();
     const restore = copy.beginRestore();
-    for (const chunk of snapshot.chunks) {
+    for await (const chunk of snapshot.chunks) {
       restore.load(chunk);
       state.apply(put("k", "new"));
       if (state.store.compactRevision < 0) {
@@ -170,25 +209,63 @@ describe("StateMachine", () => {
     assert.ok(state.store.stats().records < 10);
   });
 
-  it("writes many leases and many records into chunks of bounded size", () => {
+  it("writes many leases and many records into chunks of bounded size", async () => {
     const state = createState();
     for (let i = 1; i <= 12_000; i++) state.apply(grant(BigInt(i)));
     for (let i = 0; i < 3_000; i++) state.apply(put(`key${i}`, "x".repeat(300)));
-    const sizes = [...state.openSnapshot().chunks].map((chunk) => chunk.length);
+    const sizes = [...chunksOf(state)].map((chunk) => chunk.length);
     assert.ok(sizes.length > 5);
     assert.ok(Math.max(...sizes) < 400_000);
-    assert.equal(copyOf(state).lessor.size, 12_000);
+    assert.equal((await copyOf(state)).lessor.size, 12_000);
   });
 
   it("refuses a snapshot without its meta data", () => {
-    const chunks = [
-      ...(() => {
-        const state = createState();
-        state.apply(put("a"));
-        return state;
-      })().openSnapshot().chunks,
-    ];
+    const state = createState();
+    state.apply(put("a"));
+    const chunks = [...chunksOf(state)];
     assert.throws(() => createState().beginRestore().load(chunks[1]!), /begins with its meta data/);
     assert.throws(() => createState().beginRestore().finish(), /holds its meta data/);
+  });
+
+  it("names all that its commands touch: an engine that must load ends in the same state as one in memory", async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const memory = createState();
+      const loading = createLoadingState();
+      const commands = randomCommands(createPrng(seed), 200);
+      for (const command of commands) applyTo(memory, command);
+      await loading.apply(commands, seed % 2 === 0);
+      assert.equal(await digestOf(loading.state), await digestOf(memory), `seed ${seed}`);
+      await loading.close();
+    }
+  });
+
+  it("deletes the keys that commands loaded together with a revoke have attached", async () => {
+    const { state, apply, close } = createLoadingState();
+    const revoke: Command = { kind: "leaseRevoke", request: { id: 7n } };
+    await apply([grant(7n), put("a", "v", 7n)], true);
+    await apply([put("b", "v", 7n), put("a"), revoke], true);
+    assert.equal(state.store.stats().liveKeys, 1);
+    assert.deepEqual(state.wants(revoke), []);
+    await close();
+  });
+
+  it("goes through a snapshot to and from an engine that must load, leases too, and on from there", async () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const [source, target] = [createLoadingState(), createLoadingState()];
+      const commands = randomCommands(createPrng(seed), 200);
+      await source.apply(commands.slice(0, 150), false);
+      await copyOf(source.state, target.state);
+      const memory = await copyOf(source.state);
+      const expected = await digestOf(source.state);
+      assert.equal(await digestOf(target.state), expected, `seed ${seed}`);
+      assert.equal(await digestOf(memory), expected, `seed ${seed}`);
+      for (const { apply } of [source, target]) await apply(commands.slice(150), true);
+      assert.equal(
+        await digestOf(target.state),
+        await digestOf(source.state),
+        `seed ${seed}, after more commands`,
+      );
+      for (const { close } of [source, target]) await close();
+    }
   });
 });

@@ -13,7 +13,7 @@ const path = "/var/store";
 
 async function initialized(fs = new SimFs({ seed: 1 })): Promise<SimFs> {
   const directory = await DataDir.open(fs, path, silentLog);
-  await directory.initialize(identity, populate(fs));
+  await directory.initialize(identity, "memory", populate(fs));
   await directory.close();
   return fs;
 }
@@ -27,9 +27,9 @@ describe("The data directory", () => {
     const fs = new SimFs({ seed: 1 });
     const fresh = await DataDir.open(fs, path, silentLog);
     assert.equal(fresh.identity, undefined);
-    await fresh.initialize(identity, populate(fs));
+    await fresh.initialize(identity, "memory", populate(fs));
     assert.deepEqual(fresh.identity, identity);
-    await assert.rejects(fresh.initialize(identity, populate(fs)), /belongs to a member already/);
+    await assert.rejects(fresh.initialize(identity, "memory", populate(fs)), /belongs to a member already/);
     await fresh.close();
     const again = await DataDir.open(fs.reboot("dropped", { seed: 2 }), path, silentLog);
     assert.deepEqual(again.identity, identity);
@@ -42,7 +42,7 @@ describe("The data directory", () => {
     assert.equal(await fs.stat(path), undefined);
     const directory = await DataDir.open(fs, path, silentLog);
     assert.equal(await DataDir.holdsMember(fs, path), false);
-    await directory.initialize(identity, populate(fs));
+    await directory.initialize(identity, "memory", populate(fs));
     assert.equal(await DataDir.holdsMember(fs, path), true);
     await directory.close();
   });
@@ -56,7 +56,7 @@ describe("The data directory", () => {
         await Promise.race([initialized(fs), fs.crashed]);
         const survivor = fs.reboot(mode, { seed: crashAt });
         const found = await DataDir.open(survivor, path, silentLog);
-        if (found.identity === undefined) await found.initialize(identity, populate(survivor));
+        if (found.identity === undefined) await found.initialize(identity, "memory", populate(survivor));
         assert.deepEqual(found.identity, identity);
         const { wal } = await openWal({ ...logWorld(survivor).options, directory: found.paths.wal });
         await wal.close();
@@ -141,7 +141,7 @@ describe("The data directory", () => {
       const fs = new NodeFs();
       const directory = await DataDir.open(fs, store, silentLog);
       const options = { ...logWorld(fs).options, ...identity };
-      await directory.initialize(identity, ({ wal }) => createWal({ ...options, directory: wal }, salt));
+      await directory.initialize(identity, "memory", ({ wal }) => createWal({ ...options, directory: wal }, salt));
       await directory.close();
       const member = join(store, "member");
       assert.equal(statSync(member).mode & 0o777, 0o700);

@@ -129,7 +129,7 @@ describe("A snapshot", () => {
       const fs = new SimFs({ seed: 1, failAt: { operation: operation + 2, code: "ENOSPC" } });
       const { store } = await newStore(fs);
       const writing = store.write(metadata(3), [Buffer.from("x")]);
-      if (operation + 2 > 10) await writing;
+      if (operation + 2 > 9) await writing;
       else
         await assert.rejects(writing, (error) => error instanceof StorageFailure && /space/.test(error.hint));
     }

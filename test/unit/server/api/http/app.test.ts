@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { AssertionError } from "../../../../../src/lib/assert.ts";
-import { reservedPaths } from "../../../../../src/server/api/http/index.ts";
+import { reservedPaths } from "../../../../../src/server/api/http/app.ts";
 import { HttpWorld } from "./http-world.ts";
 
 describe("The HTTP app", () => {

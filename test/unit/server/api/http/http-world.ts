@@ -2,9 +2,9 @@ import { type IncomingHttpHeaders, type RequestOptions, request } from "node:htt
 import { connect } from "node:net";
 import { SystemClock } from "../../../../../src/lib/clock.ts";
 import type { Log, LogFields } from "../../../../../src/lib/log.ts";
+import { createHttpApp } from "../../../../../src/server/api/http/app.ts";
 import {
   type CheckKind,
-  createHttpApp,
   createKeyOperations,
   type HealthObserver,
   type HttpAppOptions,

@@ -1,0 +1,87 @@
+import type { Clock } from "../lib/clock.ts";
+import { Lessor } from "./lease/index.ts";
+import type { MemberState } from "./member-storage.ts";
+import { Store, type StoreObserver } from "./mvcc/index.ts";
+import { DurableState, StateMachine } from "./state/index.ts";
+import {
+  type DiskDatabase,
+  DiskEngine,
+  type Engine,
+  type EngineKind,
+  MemoryEngine,
+  openRocksDatabase,
+} from "./storage/index.ts";
+
+const COMPACTION_PAUSE_MS = 10;
+/** Of the cache, what newest records have as they are used; the rest is for blocks of the files. */
+const RECORDS_SHARE = 0.25;
+const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
+
+export interface MemberStateOptions {
+  readonly clock: Clock;
+  readonly observer: StoreObserver;
+}
+
+/**
+ * An empty state over the engine of that kind, or what an engine on disk holds. Throws UsageError where the engine
+ * cannot be had, StorageFailure when its files are damaged.
+ */
+export async function createMemberState(
+  options: MemberStateOptions & {
+    readonly kind: EngineKind;
+    /** Where an engine on disk has its files. */
+    readonly path: string;
+    readonly cacheSizeBytes: number;
+    /** What is on disk is wrong: the member must not go on. */
+    readonly onFailure: (failure: Error) => void;
+  },
+): Promise<MemberState> {
+  const { kind, path, cacheSizeBytes, onFailure } = options;
+  if (kind === "memory") {
+    return { state: stateOver(new MemoryEngine(), options), durable: undefined, close: async () => {} };
+  }
+  const recordBytes = Math.floor(cacheSizeBytes * RECORDS_SHARE);
+  const database = await openRocksDatabase({
+    path,
+    cacheSizeBytes: cacheSizeBytes - recordBytes,
+    writeBufferSizeBytes: WRITE_BUFFER_BYTES,
+  });
+  return await openDurableState({ ...options, database, cacheSizeBytes: recordBytes, onFailure });
+}
+
+/** The state that `database` holds. */
+export async function openDurableState(
+  options: MemberStateOptions & {
+    readonly database: DiskDatabase;
+    readonly cacheSizeBytes: number;
+    readonly onFailure: (failure: Error) => void;
+  },
+): Promise<MemberState> {
+  const { database, cacheSizeBytes, clock, onFailure } = options;
+  try {
+    const engine = await DiskEngine.open({ database, cacheSizeBytes, yieldTurn: turnOf(clock), onFailure });
+    const state = stateOver(engine, options);
+    const durable = new DurableState(state, engine);
+    durable.recover();
+    return { state, durable, close: () => engine.close() };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+function stateOver(engine: Engine, { clock, observer }: MemberStateOptions): StateMachine {
+  const lessor = new Lessor();
+  const store = new Store({
+    engine,
+    leases: lessor,
+    yieldTurn: turnOf(clock),
+    pauseCompaction: () => new Promise((resolve) => clock.after(COMPACTION_PAUSE_MS, resolve)),
+    observed: { clock, observer },
+  });
+  return new StateMachine(store, lessor);
+}
+
+function turnOf(clock: Clock): () => Promise<void> {
+  return () => new Promise((resolve) => clock.defer(resolve));
+}
