@@ -35,8 +35,8 @@ export abstract class BaseCommand extends Command {
 
   protected abstract execute(): Promise<void>;
 
-  /** Called when the command is over, however it ended. */
-  protected dispose(): void {}
+  /** Called, and waited for, when the command is over, however it ended. */
+  protected async dispose(): Promise<void> {}
 
   override async run(): Promise<void> {
     const { isService } = this.constructor as typeof BaseCommand;
@@ -51,7 +51,7 @@ export abstract class BaseCommand extends Command {
         ]);
     } finally {
       isOver.abort();
-      this.dispose();
+      await this.dispose();
     }
   }
 
@@ -104,7 +104,7 @@ export abstract class ConnectedCommand extends BaseCommand {
     return { client, library, timeoutMs: options.timeoutMs, options };
   }
 
-  protected override dispose(): void {
+  protected override async dispose(): Promise<void> {
     this.#client?.close();
   }
 }

@@ -28,7 +28,7 @@ export const exitCodeMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCode.compacted, "the revision asked for has been compacted"],
   [exitCode.partial, "some members answered and some did not or are unhealthy"],
   [exitCode.assertion, "a defect in MetaStore itself"],
-  [exitCode.storageFailure, "the server's disk failed or its data is damaged"],
+  [exitCode.storageFailure, "a disk failed, or data or a snapshot is damaged"],
   [exitCode.interrupted, "interrupted by Ctrl-C"],
 ];
 

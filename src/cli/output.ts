@@ -73,6 +73,15 @@ export class Output {
       this.#stderr.write(`${this.#chalk.dim(text)}\n`);
   }
 
+  /**
+   * How far something has come, in one line of a terminal on stderr that the next call overwrites; undefined clears
+   * it. Absent elsewhere, with --quiet and in JSON.
+   */
+  progress(text: string | undefined): void {
+    if (this.#stderr.isTTY !== true || this.#options.isQuiet || this.isJson) return;
+    this.#stderr.write(`\r${text === undefined ? "" : this.#chalk.dim(text)}\u001b[K`);
+  }
+
   /** News on stderr; absent with --quiet. */
   notice(text: string): void {
     if (!this.#options.isQuiet) this.#stderr.write(`${text}\n`);

@@ -22,6 +22,7 @@ import { ServerMetrics } from "./metrics.ts";
 import { WatchHub, watchCatchUpLimits } from "./mvcc/index.ts";
 import { AutoCompactor, MemberNode } from "./node/index.ts";
 import { createPeerNetwork, fetchMembers, type PeerTls, type SocketPeerNetwork } from "./peer/index.ts";
+import { refuseOtherMembers } from "./restored-member.ts";
 import { createServerLog, type ServerLog } from "./server-log.ts";
 import { readPeerTlsFiles } from "./tls-files.ts";
 
@@ -129,6 +130,9 @@ async function start(
     const isEmpty = opened.snapshotMark === undefined && opened.entries.length === 0;
     // It stopped before its first entry: it begins as it would have then.
     if (isEmpty) begin ??= await decide();
+    if (isFirstStartOfRestored(storage, state)) {
+      refuseOtherMembers(config.peers, identity.memberId, state.membership.list());
+    }
     network = await createPeerNetwork({
       identity,
       listen: config.peers.listeners,
@@ -242,6 +246,12 @@ async function start(
     await close(storage, node, network, metrics);
     throw asUsageError(error);
   }
+}
+
+/** It begins with a snapshot and has told nobody its name. */
+function isFirstStartOfRestored({ opened, identity }: MemberStorage, { membership }: StateMachine): boolean {
+  const isAtSnapshot = opened.snapshotMark !== undefined && opened.entries.length === 0;
+  return isAtSnapshot && membership.get(identity.memberId)?.name === "";
 }
 
 async function close(

@@ -31,6 +31,9 @@ export class SessionLiveness {
 
   #checkAll(): void {
     for (const [session, before] of this.#bytesRead) {
+      // It has no socket any more from when it is destroyed, and says so when the socket has ended, which a peer that
+      // reads nothing can hold up.
+      if (session.destroyed) continue;
       const { bytesRead } = session.socket;
       if (bytesRead === before) this.#demandAnswer(session);
       else this.#bytesRead.set(session, bytesRead);

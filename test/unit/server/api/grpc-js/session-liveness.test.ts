@@ -9,10 +9,16 @@ const ANSWER_MS = 20_000;
 
 /** What liveness sees of a session: the bytes read, pings that are answered when the test says so. */
 class FakeSession extends EventEmitter {
-  readonly socket = { bytesRead: 0 };
+  destroyed = false;
+  readonly #socket = { bytesRead: 0 };
   readonly pings: ((error: Error | null) => void)[] = [];
   isDestroyed = false;
   canPing = true;
+
+  get socket(): { bytesRead: number } {
+    if (this.destroyed) throw new TypeError("a destroyed session has no socket");
+    return this.#socket;
+  }
 
   ping(answered: (error: Error | null) => void): boolean {
     if (this.canPing) this.pings.push(answered);
@@ -56,6 +62,15 @@ describe("SessionLiveness", () => {
       session.socket.bytesRead++;
       clock.advance(limits.connectionSilenceMsMax);
     }
+    assert.equal(session.pings.length, 0);
+  });
+
+  it("passes over a session that is destroyed and whose socket has not ended yet", () => {
+    session.destroyed = true;
+    fallSilent();
+    assert.equal(session.pings.length, 0);
+    session.emit("close");
+    fallSilent();
     assert.equal(session.pings.length, 0);
   });
 
