@@ -60,9 +60,7 @@ export function snapshotMessage(from: bigint, to: bigint, index = 7, term = 3): 
 }
 
 /** A state of these chunks, and how often it was closed. */
-export function stateOf(
-  chunks: StateSnapshot["chunks"],
-): StateSnapshot & { readonly closes: () => number } {
+export function stateOf(chunks: StateSnapshot["chunks"]): StateSnapshot & { readonly closes: () => number } {
   let closes = 0;
   return {
     chunks,

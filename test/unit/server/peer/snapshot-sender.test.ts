@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { StateSnapshot } from "../../../../src/server/state/index.ts";
 import { PeerWorld, snapshotMessage, stateOf, type TestMember, until } from "./peer-world.ts";
 
 describe("A snapshot on its way", () => {
@@ -39,7 +40,7 @@ describe("A snapshot on its way", () => {
 
   async function outcomeOf(
     member: TestMember,
-    chunks: Iterable<Buffer>,
+    chunks: StateSnapshot["chunks"],
   ): Promise<{ succeeded: boolean; reason: string }> {
     const state = stateOf(chunks);
     member.network.sendSnapshot(snapshotMessage(1n, 2n), state);
@@ -60,6 +61,34 @@ describe("A snapshot on its way", () => {
     });
     const member = await sender(["http://127.0.0.1:1", "nonsense", target]);
     assert.deepEqual((await outcomeOf(member, [Buffer.from("x")])).succeeded, true);
+  });
+
+  it("waits for chunks that must be read first, and gives the reading up when the receiver refuses", async () => {
+    for (const status of [204, 400]) {
+      let bytes = 0;
+      const target = await receiver((request, response) => {
+        request.on("data", (chunk: Buffer) => {
+          bytes += chunk.length;
+          if (status === 400 && !response.headersSent) response.writeHead(400).end("no");
+        });
+        request.on("end", () => response.writeHead(status).end());
+      });
+      let isOver = false;
+      const chunks = (async function* () {
+        try {
+          for (let i = 0; i < 50; i++) {
+            await new Promise((resolve) => setImmediate(resolve));
+            yield Buffer.alloc(10_000);
+          }
+        } finally {
+          isOver = true;
+        }
+      })();
+      const { succeeded } = await outcomeOf(await sender([target]), chunks);
+      assert.equal(succeeded, status === 204);
+      if (succeeded) assert.ok(bytes > 500_000);
+      await until(() => isOver, "given up");
+    }
   });
 
   it("fails when no URL can be reached, and names the last", async () => {
