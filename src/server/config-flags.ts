@@ -187,6 +187,14 @@ const consensusFlags: readonly FlagSpec[] = [
 
 const limitFlags: readonly FlagSpec[] = [
   served(
+    "metastore",
+    "STORAGE",
+    "quota-auto-clear",
+    "boolean",
+    "true",
+    "Take back the NOSPACE alarm that a full quota has raised once less than nine tenths of it are used.",
+  ),
+  served(
     "etcd",
     "STORAGE",
     "snapshot-count",

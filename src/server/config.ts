@@ -19,6 +19,8 @@ export interface Config extends Topology {
   readonly slowApplyMs: number;
   /** Number.MAX_SAFE_INTEGER when the quota is switched off. */
   readonly quotaBytes: number;
+  /** Whether the NOSPACE alarm goes by itself when there is room again. */
+  readonly isQuotaAlarmClearing: boolean;
   readonly autoCompaction: AutoCompaction;
   readonly txnOpsMax: number;
   readonly requestSizeBytesMax: number;
@@ -93,6 +95,7 @@ export function loadConfig(input: ConfigInput): Config {
     electionTimeoutMs: electionTimeoutOf(settings, heartbeatIntervalMs),
     slowApplyMs: settings.durationMs("warning-apply-duration"),
     quotaBytes: quotaBytes === 0 ? limits.quotaBytes : quotaBytes < 0 ? Number.MAX_SAFE_INTEGER : quotaBytes,
+    isQuotaAlarmClearing: settings.boolean("quota-auto-clear"),
     autoCompaction: parseAutoCompaction(
       settings.choice("auto-compaction-mode"),
       settings.raw("auto-compaction-retention"),

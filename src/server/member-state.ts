@@ -13,8 +13,8 @@ import {
 } from "./storage/index.ts";
 
 const COMPACTION_PAUSE_MS = 10;
-/** Of the cache, what newest records have as they are used; the rest is for blocks of the files. */
-const RECORDS_SHARE = 0.25;
+/** Of the cache, what newest records have as they are used; the rest is for the files. */
+const RECORDS_SHARE = 0.5;
 const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
 
 export interface MemberStateOptions {

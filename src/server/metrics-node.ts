@@ -120,6 +120,11 @@ function registerStoreMetrics(registry: MetricsRegistry, { node, watch }: Metric
     "Bytes of the records that a finished compaction would keep.",
     () => node.kv.stats().sizeInUseBytes,
   );
+  gauge(
+    "metastore_quota_used_ratio",
+    "Share of the storage quota that is used; warned of from 0.8 on.",
+    () => node.kv.stats().sizeBytes / node.quotaBytes,
+  );
   gauge("metastore_leases", "Leases that live.", () => node.leases().length);
   if (watch === undefined) return;
   gauge("etcd_debugging_mvcc_watcher_total", "Watchers.", () => watch().watchers);

@@ -20,7 +20,7 @@ import { createMemberState } from "./member-state.ts";
 import { type MemberStorage, openMemberStorage } from "./member-storage.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { WatchHub, watchCatchUpLimits } from "./mvcc/index.ts";
-import { AutoCompactor, MemberNode } from "./node/index.ts";
+import { AutoCompactor, MemberNode, QuotaKeeper } from "./node/index.ts";
 import { createPeerNetwork, fetchMembers, type PeerTls, type SocketPeerNetwork } from "./peer/index.ts";
 import { refuseOtherMembers } from "./restored-member.ts";
 import { createServerLog, type ServerLog } from "./server-log.ts";
@@ -212,6 +212,12 @@ async function start(
         ? undefined
         : new AutoCompactor(node, config.autoCompaction, clock, log.forModule("compactor"));
     compactor?.start();
+    const quota = new QuotaKeeper(node, {
+      clock,
+      log: log.forModule("quota"),
+      isClearing: config.isQuotaAlarmClearing,
+    });
+    quota.start();
     signal?.removeEventListener("abort", onAbort);
     log.info("ready to serve client requests", {
       name: config.name,
@@ -231,6 +237,7 @@ async function start(
         closing ??= (async () => {
           log.info("closing the server");
           compactor?.stop();
+          quota.stop();
           await running.node.resign(HAND_OVER_TIMEOUT_MS);
           await running.listeners.close(STOP_GRACE_MS);
           await close(storage, running.node, running.network, metrics);

@@ -82,7 +82,10 @@ export class WatchCatchUp {
   }
 
   remove(watcher: Watcher): void {
-    if (!this.#waiting.delete(watcher)) this.#pass?.remove(watcher);
+    if (this.#waiting.delete(watcher)) return;
+    this.#pass?.remove(watcher);
+    // Nobody wants the page that is on its way, nor to hear of its failure.
+    if (this.#awaited !== undefined && this.#pass?.isEmpty === true) this.restart();
   }
 
   /** Takes a commit, once its records are visible in the source. */

@@ -110,6 +110,11 @@ export class WatchPass {
     return count;
   }
 
+  /** All watchers have left. */
+  get isEmpty(): boolean {
+    return this.#watchers.size === 0;
+  }
+
   /** Settles when the page has come that is on its way; undefined when none is. */
   get arrival(): Promise<void> | undefined {
     return this.#arrival;

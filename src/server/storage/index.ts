@@ -9,6 +9,7 @@ export {
 } from "./data-dir.ts";
 export type { DiskDatabase, DiskDatabaseOptions } from "./disk-database.ts";
 export { DiskEngine, type EngineSeal, type SideChange } from "./disk-engine.ts";
+export { openRocksDatabase } from "./rocks-database.ts";
 export * from "./engine.ts";
 export * from "./memory-engine.ts";
 export { readBlocks } from "./snapshot-file.ts";

@@ -270,22 +270,30 @@ describe("WatchCatchUp where history has to be waited for", () => {
     }
   });
 
-  it("a cancelled watcher and a closed stream leave a pass that waits", async () => {
-    const late = createLateWorld(5);
-    const { source, clock, stream } = late;
-    const other = late.world.open();
-    stream.create(fromTheStart);
-    other.stream.create(fromTheStart);
-    clock.advance(0);
-    stream.cancel(0);
-    other.stream.close();
-    for (let i = 0; i < 2; i++) {
-      await source.deliver();
+  it("a cancelled watcher and a closed stream leave a pass that waits, the last one ends it", async () => {
+    for (const isFailing of [false, true]) {
+      const late = createLateWorld(5);
+      const { source, clock, stream } = late;
+      const other = late.world.open();
+      stream.create(fromTheStart);
+      other.stream.create(fromTheStart);
+      clock.advance(0);
+      stream.cancel(0);
+      assert.equal(clock.timerCount, 0);
+      other.stream.close();
+      stream.create(fromTheStart);
       clock.advance(100);
+      assert.equal(source.pagesAwaited, 2, "the next one does not wait for a page that nobody wants");
+      if (isFailing) await source.fail(new Error("closed"));
+      else await source.deliver();
+      for (let i = 0; i < 2; i++) {
+        await source.deliver();
+        clock.advance(100);
+      }
+      assert.deepEqual(revisionsOf(late), [2, 3, 4, 5, 6]);
+      assert.equal(source.openCursors, 0);
+      assert.equal(clock.timerCount, 0);
     }
-    assert.deepEqual(revisionsOf(late), []);
-    assert.equal(source.openCursors, 0);
-    assert.equal(clock.timerCount, 0);
   });
 
   it("cancels those that a compaction overtakes while a page is on its way", async () => {

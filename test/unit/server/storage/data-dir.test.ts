@@ -141,7 +141,9 @@ describe("The data directory", () => {
       const fs = new NodeFs();
       const directory = await DataDir.open(fs, store, silentLog);
       const options = { ...logWorld(fs).options, ...identity };
-      await directory.initialize(identity, "memory", ({ wal }) => createWal({ ...options, directory: wal }, salt));
+      await directory.initialize(identity, "memory", ({ wal }) =>
+        createWal({ ...options, directory: wal }, salt),
+      );
       await directory.close();
       const member = join(store, "member");
       assert.equal(statSync(member).mode & 0o777, 0o700);

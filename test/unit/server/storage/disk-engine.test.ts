@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import { createPrng } from "../../../../src/lib/prng.ts";
+import type { DiskDatabase } from "../../../../src/server/storage/disk-database.ts";
+import { DiskEngine } from "../../../../src/server/storage/disk-engine.ts";
+import { type EngineUnderTest, engineSuite, put, tombstone } from "../../../suites/engine-suite.ts";
+import { PlainDiskDatabase } from "./plain-disk-database.ts";
+
+async function open(database: DiskDatabase, onFailure = (error: Error): void => assert.fail(error)) {
+  return await DiskEngine.open({ database, cacheSizeBytes: 1_048_576, yieldTurn: turn, onFailure });
+}
+
+/** Writes go out after each append, and calls of the database end in turns that a seed draws. */
+async function restless(seed: number): Promise<EngineUnderTest> {
+  const prng = createPrng(seed);
+  const database = new PlainDiskDatabase(async () => {
+    for (let i = prng.below(3); i > 0; i--) await turn();
+  });
+  const engine = await open(database);
+  const { append } = engine;
+  engine.append = (records) => {
+    append.call(engine, records);
+    if (prng.below(2) === 0) engine.flushSoon();
+  };
+  return { engine, close: () => engine.close() };
+}
+
+/** Nothing is written before the end: all is in layers. */
+async function lazy(): Promise<EngineUnderTest> {
+  const engine = await open(new PlainDiskDatabase());
+  return { engine, close: () => engine.close() };
+}
+
+engineSuite("DiskEngine that writes all the time", () => restless(7));
+engineSuite("DiskEngine that has written nothing yet", lazy);
+
+describe("DiskEngine", () => {
+  it("finds after a restart what was synced, with its counts, its seal and what was kept beside it", async () => {
+    const database = new PlainDiskDatabase();
+    const first = await open(database);
+    assert.equal(first.recovered.meta, undefined);
+    await first.loader.load([]);
+    const keys = Array.from({ length: 5_000 }, (_, i) => put(`k${String(i).padStart(5, "0")}`, 2 + i, 0));
+    await first.loader.load(keys.map(({ key }) => ({ kind: "key", key, revision: undefined })));
+    for (const record of keys) first.append([{ ...record, lease: record.main === 4 ? 9n : 0n }]);
+    first.append([tombstone("k00000", 6_000, 0)]);
+    first.describeBy(() => ({
+      meta: Buffer.from("as of 6000"),
+      changes: [{ name: Buffer.from("n"), value: Buffer.from("v") }],
+    }));
+    await first.sync();
+    const stats = first.stats();
+    const second = await open(database);
+    assert.deepEqual(second.stats(), stats);
+    assert.equal(second.recovered.meta?.toString(), "as of 6000");
+    assert.deepEqual(
+      second.recovered.side.map(({ name, value }) => [name.toString(), value.toString()]),
+      [["n", "v"]],
+    );
+    assert.deepEqual(second.recovered.attachments, [{ lease: 9n, key: "k00002" }]);
+    const interval = { start: put("k00100", 1, 0).key, end: put("k04100", 1, 0).key };
+    const view = await second.loader.view([{ kind: "range", interval, revision: undefined, limit: 3 }]);
+    const read = view.range(interval, 6_000, 3);
+    assert.equal(read.count, 4_000);
+    assert.deepEqual(
+      read.records.map(({ key }) => key),
+      ["k00100", "k00101", "k00102"],
+    );
+    await second.close();
+    assert.equal(database.openIterators, 0);
+  });
+
+  it("shows what it was before when a replacement was not committed, and nothing of it is left", async () => {
+    const database = new PlainDiskDatabase();
+    const first = await open(database);
+    await first.loader.load([{ kind: "key", key: put("a", 2, 0).key, revision: undefined }]);
+    first.append([put("a", 2, 0)]);
+    first.describeBy(() => ({ meta: Buffer.from("old"), changes: [] }));
+    await first.sync();
+    const pairs = database.sizeBytes();
+    const replacement = first.beginReplacement();
+    await replacement.append([put("b", 2, 0), put("c", 3, 0)]);
+    await replacement.prepare();
+    assert.ok(database.sizeBytes() > pairs);
+    const second = await open(database);
+    assert.equal(database.sizeBytes(), pairs);
+    assert.equal(second.stats().liveKeys, 1);
+    assert.equal(second.recovered.meta?.toString(), "old");
+  });
+
+  it("is the replacement after a restart once that was committed and synced, and the old content is gone", async () => {
+    const database = new PlainDiskDatabase();
+    const first = await open(database);
+    const records = Array.from({ length: 1_000 }, (_, i) => put(`old${i}`, 2 + i, 0));
+    await first.loader.load(records.map(({ key }) => ({ kind: "key", key, revision: undefined })));
+    for (const record of records) first.append([record]);
+    await first.sync();
+    const replacement = first.beginReplacement();
+    await replacement.append([put("b", 2, 0), put("b", 3, 0), put("c", 4, 0)]);
+    await replacement.prepare();
+    first.describeBy(() => ({ meta: Buffer.from("new"), changes: [] }));
+    replacement.commit();
+    assert.equal(first.stats().liveKeys, 2);
+    await first.close();
+    assert.ok(database.sizeBytes() < 20, `${database.sizeBytes()} entries`);
+    const second = await open(database);
+    assert.equal(second.recovered.meta?.toString(), "new");
+    assert.deepEqual([second.stats().liveKeys, second.stats().records], [2, 3]);
+  });
+
+  it("tells of a failed write once, and serves nothing any more", async () => {
+    const failures: Error[] = [];
+    const database = new PlainDiskDatabase();
+    const engine = await open(database, (error) => failures.push(error));
+    await engine.loader.load([{ kind: "key", key: put("a", 2, 0).key, revision: undefined }]);
+    engine.append([put("a", 2, 0)]);
+    database.write = () => Promise.reject(new Error("EIO"));
+    await assert.rejects(engine.sync(), /EIO/);
+    await assert.rejects(engine.sync(), /EIO/);
+    await assert.rejects(engine.loader.view([]), /EIO/);
+    assert.equal(failures.length, 1);
+    await engine.close();
+  });
+});
