@@ -1,6 +1,7 @@
 /** What is kept and how: the versioned engine, the write-ahead log, snapshot files, the data directory. */
 
 export { DataDir, type DataDirPurpose, type MemberIdentity, type MemberPaths } from "./data-dir.ts";
+export * from "./disk-database.ts";
 export * from "./engine.ts";
 export * from "./memory-engine.ts";
 export { readBlocks } from "./snapshot-file.ts";

@@ -1,0 +1,412 @@
+import { join } from "node:path";
+import { assert } from "../../lib/assert.ts";
+import { StorageFailure, UsageError } from "../../lib/errors.ts";
+import { DirectoryLocked, type Fs, type FsLock, NodeFs } from "../../lib/fs.ts";
+import type {
+  DiskDatabase,
+  DiskDatabaseOptions,
+  DiskIterator,
+  DiskOperation,
+  DiskPair,
+  DiskRange,
+} from "./disk-database.ts";
+
+/** The binding: an optional dependency, of exactly this version (docs/adr/0001-rocksdb-binding.md). */
+export const rocksPackage = { name: "rocksdb-native", version: "3.18.1" } as const;
+
+/** What we use of rocksdb-native, which brings no types. */
+export interface RocksSession {
+  read(options: { capacity: number; autoDestroy: boolean }): RocksReadBatch;
+  write(options: { capacity: number }): RocksWriteBatch;
+  iterator(range: RocksRange, options: RocksIteratorOptions): RocksStream;
+  /** Taken before the call returns. */
+  snapshot(): RocksSession;
+  close(): Promise<void>;
+}
+
+export interface Rocks extends RocksSession {
+  ready(): Promise<void>;
+  flush(): Promise<void>;
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>;
+  getProperty(name: string): Promise<string>;
+}
+
+export interface RocksReadBatch {
+  get(key: Uint8Array): Promise<Buffer | null>;
+  flush(): Promise<void>;
+}
+
+export interface RocksWriteBatch {
+  tryPut(key: Uint8Array, value: Uint8Array): void;
+  tryDelete(key: Uint8Array): void;
+  tryDeleteRange(start: Uint8Array, end: Uint8Array): void;
+  flush(): Promise<void>;
+  destroy(): void;
+}
+
+export interface RocksRange {
+  readonly gt?: Uint8Array;
+  readonly gte?: Uint8Array;
+  readonly lt: Uint8Array;
+}
+
+export interface RocksIteratorOptions {
+  readonly reverse: boolean;
+  readonly values: boolean;
+  readonly limit: number;
+  /** Pairs that one native read fetches. */
+  readonly capacity: number;
+}
+
+/** A readable stream of pairs. */
+export interface RocksStream {
+  on(event: "data", listener: (pair: { key: Buffer; value: Buffer | null }) => void): void;
+  on(event: "error", listener: (error: Error) => void): void;
+  on(event: "close", listener: () => void): void;
+}
+
+export type RocksConstructor = new (path: string, options: Record<string, unknown>) => Rocks;
+
+const lockName = "metastore.lock";
+const EMPTY = Buffer.alloc(0);
+/** Two threads are what flushes and compactions of one column family use at a time. */
+const BACKGROUND_JOBS_MAX = 2;
+/** Files that RocksDB keeps open; sockets need descriptors too. At 64 MiB a file this is 16 GiB. */
+const OPEN_FILES_MAX = 256;
+/** Pairs that one native read fetches: few while the size of a pair is unknown, then by their size. */
+const FIRST_PAGE_PAIRS = 16;
+const PAGE_PAIRS_MAX = 1_000;
+const PAGE_SIZE_BYTES = 1 << 20;
+
+/**
+ * Opens the RocksDB in the directory `path`, which is made when there is none. RocksDB's own log is never read: over a
+ * loss of power it may have holes, and damage in it goes unreported. A synced write is made durable by writing the
+ * table in memory to a file; what was not synced when the process ended is gone, which the law allows (D4).
+ */
+export async function openRocksDatabase(
+  options: DiskDatabaseOptions,
+  load: () => Promise<RocksConstructor> = loadRocks,
+): Promise<DiskDatabase> {
+  const { path } = options;
+  const RocksDB = await loadOrRefuse(load);
+  const fs = new NodeFs();
+  const lock = await lockDirectory(fs, path);
+  try {
+    await removeLogs(fs, path);
+    const rocks = new RocksDB(path, {
+      writeBufferSize: options.writeBufferSizeBytes,
+      maxBackgroundJobs: BACKGROUND_JOBS_MAX,
+      maxOpenFiles: OPEN_FILES_MAX,
+      // The cache of blocks is RocksDB's own of 32 MiB: the binding can switch it off, not size it.
+      blockCache: options.cacheSizeBytes > 0,
+    });
+    await rocks.ready();
+    const database = new RocksDatabase(rocks, path, lock);
+    await database.measure();
+    return database;
+  } catch (error) {
+    await lock.release();
+    throw new StorageFailure(
+      `the database in ${path} cannot be opened: ${reasonOf(error)}`,
+      "Check the disk and the permissions. If it is damaged, restore the data directory from a backup, or remove the member and add it again.",
+      { cause: error },
+    );
+  }
+}
+
+async function loadRocks(): Promise<RocksConstructor> {
+  // A name that is no literal: TypeScript looks for no types.
+  const module: { readonly default: RocksConstructor } = await import(rocksPackage.name as string);
+  return module.default;
+}
+
+async function loadOrRefuse(load: () => Promise<RocksConstructor>): Promise<RocksConstructor> {
+  try {
+    return await load();
+  } catch (error) {
+    throw new UsageError(
+      `--storage rocksdb needs the module ${rocksPackage.name}, which cannot be loaded: ${reasonOf(error)}`,
+      `Install it beside MetaStore: npm install ${rocksPackage.name}@${rocksPackage.version}. --storage memory needs no module.`,
+    );
+  }
+}
+
+async function lockDirectory(fs: Fs, path: string): Promise<FsLock> {
+  try {
+    await fs.createDirectory(path);
+    return await fs.lock(join(path, lockName));
+  } catch (error) {
+    if (error instanceof DirectoryLocked) {
+      throw new UsageError(
+        `the database in ${path} is in use by process ${error.pid}`,
+        "Stop that process, or start with another --data-dir.",
+      );
+    }
+    throw new StorageFailure(
+      `the directory ${path} of the database cannot be used: ${reasonOf(error)}`,
+      "Check that the path is a directory, its permissions, the disk and the space on it.",
+      { cause: error },
+    );
+  }
+}
+
+/** Removes RocksDB's logs of changes, and the old ones of its messages, which it would keep by the thousand. */
+async function removeLogs(fs: Fs, path: string): Promise<void> {
+  for (const name of await fs.readDirectory(path)) {
+    if (/^\d+\.log$|^LOG\.old\.\d+$/.test(name)) await fs.unlink(join(path, name));
+  }
+}
+
+class RocksDatabase implements DiskDatabase {
+  readonly #rocks: Rocks;
+  readonly #path: string;
+  readonly #lock: FsLock;
+  #isClosed = false;
+  /** The first failed write: every later one is refused with it. */
+  #failure: StorageFailure | undefined;
+  /** Resolves when the writes so far have happened: the binding's threads would take them in any order. */
+  #written: Promise<void> = Promise.resolve();
+  /** Resolves when the flush under way has ended. */
+  #flushed: Promise<void> = Promise.resolve();
+  /** The flush that begins when the one under way has ended. */
+  #nextFlush: Promise<void> | undefined;
+  #filesSizeBytes = 0;
+  #sizeBytesSinceMeasured = 0;
+  #measuring: Promise<void> | undefined;
+
+  constructor(rocks: Rocks, path: string, lock: FsLock) {
+    this.#rocks = rocks;
+    this.#path = path;
+    this.#lock = lock;
+  }
+
+  async getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
+    this.#checkOpen();
+    if (keys.length === 0) return [];
+    const batch = this.#rocks.read({ capacity: keys.length, autoDestroy: true });
+    const gets = keys.map((key) => batch.get(key));
+    try {
+      const [values] = await Promise.all([Promise.all(gets), batch.flush()]);
+      return values.map((value) => value ?? undefined);
+    } catch (error) {
+      throw readFailure(this.#path, error);
+    }
+  }
+
+  iterate(range: DiskRange): DiskIterator {
+    this.#checkOpen();
+    return new RocksIterator(this.#rocks.snapshot(), this.#path, range);
+  }
+
+  write(operations: readonly DiskOperation[], options: { readonly isSynced: boolean }): Promise<void> {
+    const written = this.#enqueue((batch) => {
+      for (const { key, value } of operations) {
+        assert(key.length > 0, "a key is not empty");
+        if (value === undefined) batch.tryDelete(key);
+        else batch.tryPut(key, value);
+        this.#sizeBytesSinceMeasured += key.length + (value?.length ?? 0);
+      }
+    }, operations.length);
+    return options.isSynced ? written.then(() => this.#flush()) : written;
+  }
+
+  async clear(start: Uint8Array, end: Uint8Array): Promise<void> {
+    if (Buffer.compare(start, end) >= 0) return;
+    // One mark for the whole range, however many keys.
+    await this.#enqueue((batch) => batch.tryDeleteRange(start, end), 1);
+  }
+
+  async compact(start: Uint8Array, end: Uint8Array): Promise<void> {
+    this.#checkOpen();
+    await this.#written;
+    // The binding takes a Buffer in the second place for options: it compacts up to the last key.
+    await this.#guard(() => this.#rocks.compactRange(start, end));
+    await this.measure();
+  }
+
+  sizeBytes(): number {
+    if (!this.#isClosed) void this.measure();
+    return this.#filesSizeBytes + this.#sizeBytesSinceMeasured;
+  }
+
+  /** Asks RocksDB for the size, which it tells only later: sizeBytes() answers from the last time. */
+  measure(): Promise<void> {
+    this.#measuring ??= this.#measure().finally(() => {
+      this.#measuring = undefined;
+    });
+    return this.#measuring;
+  }
+
+  async close(): Promise<void> {
+    this.#checkOpen();
+    this.#isClosed = true;
+    await this.#written;
+    if (this.#failure === undefined) await this.#flush();
+    await this.#flushed;
+    await this.#measuring;
+    await this.#rocks.close();
+    await this.#lock.release();
+  }
+
+  async #measure(): Promise<void> {
+    const before = this.#sizeBytesSinceMeasured;
+    try {
+      const files = Number(await this.#rocks.getProperty("rocksdb.total-sst-files-size"));
+      // The log holds what the tables in memory hold.
+      const log = Number(await this.#rocks.getProperty("rocksdb.size-all-mem-tables"));
+      this.#filesSizeBytes = files + log;
+      this.#sizeBytesSinceMeasured -= before;
+    } catch {
+      // The figure of the last time stays.
+    }
+  }
+
+  #enqueue(fill: (batch: RocksWriteBatch) => void, capacity: number): Promise<void> {
+    this.#checkOpen();
+    const written = this.#written.then(() => this.#guard(() => this.#apply(fill, capacity)));
+    this.#written = written.catch(() => undefined);
+    return written;
+  }
+
+  async #apply(fill: (batch: RocksWriteBatch) => void, capacity: number): Promise<void> {
+    if (capacity === 0) return;
+    const batch = this.#rocks.write({ capacity });
+    try {
+      fill(batch);
+      await batch.flush();
+    } finally {
+      batch.destroy();
+    }
+  }
+
+  /** Makes durable what has been written; one flush for all that ask while another is under way. */
+  #flush(): Promise<void> {
+    this.#nextFlush ??= this.#startFlush();
+    return this.#nextFlush;
+  }
+
+  #startFlush(): Promise<void> {
+    const flushed = this.#flushed.then(() => {
+      this.#nextFlush = undefined;
+      return this.#guard(() => this.#rocks.flush());
+    });
+    this.#flushed = flushed.catch(() => undefined);
+    return flushed;
+  }
+
+  async #guard(change: () => Promise<void>): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      await change();
+    } catch (error) {
+      this.#failure ??= new StorageFailure(
+        `writing to the database in ${this.#path} failed: ${reasonOf(error)}`,
+        "Check the disk and the space on it, then start again: what had been acknowledged is in the log.",
+        { cause: error },
+      );
+      throw this.#failure;
+    }
+  }
+
+  #checkOpen(): void {
+    assert(!this.#isClosed, "the database is closed");
+  }
+}
+
+class RocksIterator implements DiskIterator {
+  readonly #snapshot: RocksSession;
+  readonly #path: string;
+  readonly #range: DiskRange;
+  /** Read and not yet given. */
+  #ahead: DiskPair[] = [];
+  #lastKey: Buffer | undefined;
+  #pagePairs: number;
+  #isAtEnd: boolean;
+
+  constructor(snapshot: RocksSession, path: string, range: DiskRange) {
+    this.#snapshot = snapshot;
+    this.#path = path;
+    this.#range = range;
+    this.#pagePairs = range.isKeysOnly === true ? PAGE_PAIRS_MAX : FIRST_PAGE_PAIRS;
+    // RocksDB takes an empty bound for none.
+    this.#isAtEnd = Buffer.compare(range.start, range.end) >= 0;
+  }
+
+  async next(countMax: number, sizeBytesMax = Number.POSITIVE_INFINITY): Promise<DiskPair[]> {
+    let pairs: DiskPair[] = [];
+    let sizeBytes = 0;
+    while (pairs.length < countMax && sizeBytes < sizeBytesMax) {
+      if (this.#ahead.length === 0) {
+        if (this.#isAtEnd) break;
+        this.#ahead = await this.#readPage(Math.min(this.#pagePairs, countMax - pairs.length));
+      }
+      let taken = 0;
+      while (taken < this.#ahead.length && pairs.length + taken < countMax && sizeBytes < sizeBytesMax) {
+        sizeBytes += sizeBytesOf(this.#ahead[taken++]!);
+      }
+      const page = this.#ahead.splice(0, taken);
+      pairs = pairs.length === 0 ? page : pairs.concat(page);
+    }
+    return pairs;
+  }
+
+  async close(): Promise<void> {
+    this.#isAtEnd = true;
+    this.#ahead = [];
+    await this.#snapshot.close();
+  }
+
+  /** Each page is a native iterator over the one snapshot: how much one reads ahead is set when it is made. */
+  async #readPage(count: number): Promise<DiskPair[]> {
+    const { isReverse = false, isKeysOnly = false } = this.#range;
+    // One more than the limit: a page that is not full tells the binding that it was the last.
+    const options = { reverse: isReverse, values: !isKeysOnly, limit: count, capacity: count + 1 };
+    const page = await readAll(this.#snapshot.iterator(this.#rest(), options)).catch((error: unknown) => {
+      throw readFailure(this.#path, error);
+    });
+    if (page.length < count) this.#isAtEnd = true;
+    this.#lastKey = page.at(-1)?.key ?? this.#lastKey;
+    if (!isKeysOnly && page.length > 0) {
+      const sizeBytes = page.reduce((sum, pair) => sum + sizeBytesOf(pair), 0);
+      const fitting = Math.floor((PAGE_SIZE_BYTES * page.length) / sizeBytes);
+      this.#pagePairs = Math.min(PAGE_PAIRS_MAX, Math.max(1, fitting));
+    }
+    return page;
+  }
+
+  #rest(): RocksRange {
+    const { start, end, isReverse } = this.#range;
+    if (this.#lastKey === undefined) return { gte: start, lt: end };
+    return isReverse === true ? { gte: start, lt: this.#lastKey } : { gt: this.#lastKey, lt: end };
+  }
+}
+
+function readAll(stream: RocksStream): Promise<DiskPair[]> {
+  return new Promise((resolve, reject) => {
+    const pairs: DiskPair[] = [];
+    let failure: Error | undefined;
+    stream.on("data", ({ key, value }) => pairs.push({ key, value: value ?? EMPTY }));
+    stream.on("error", (error) => {
+      failure = error;
+    });
+    stream.on("close", () => (failure === undefined ? resolve(pairs) : reject(failure)));
+  });
+}
+
+function sizeBytesOf(pair: DiskPair): number {
+  return pair.key.length + pair.value.length;
+}
+
+function readFailure(path: string, error: unknown): StorageFailure {
+  return new StorageFailure(
+    `reading the database in ${path} failed: ${reasonOf(error)}`,
+    "Check the disk. If the database is damaged, restore the data directory from a backup, or remove the member and add it again.",
+    { cause: error },
+  );
+}
+
+/** The innermost message: the binding wraps what RocksDB says. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message;
+}
