@@ -219,10 +219,13 @@ export class Store implements KvReader, KvWriter {
     assert(state.finishedCompactRevision <= state.compactRevision, "removal does not overtake compaction");
     assert(state.compactRevision <= state.currentRevision, "nothing is compacted that has not been");
     const replacement = this.#engine.beginReplacement();
+    let hasLeases = false;
     return {
       append: (records) => {
-        for (const record of records)
+        for (const record of records) {
           assert(record.main <= state.currentRevision, "a snapshot holds its own past");
+          if (record.lease !== 0n) hasLeases = true;
+        }
         replacement.append(records);
       },
       finish: () => {
@@ -231,7 +234,7 @@ export class Store implements KvReader, KvWriter {
         replacement.commit();
         this.#currentRevision = state.currentRevision;
         this.#compactRevision = state.compactRevision;
-        this.#attachLeases();
+        if (hasLeases) this.#attachLeases();
         if (state.compactRevision > state.finishedCompactRevision)
           this.#compactor.schedule(state.compactRevision);
       },
