@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { asBuffer, type ByteString, EMPTY } from "../lib/bytes.ts";
+import { asBuffer, type ByteString, EMPTY, sliceOf } from "../lib/bytes.ts";
 import { DecodeError } from "../lib/errors.ts";
 
 const wireType = {
@@ -77,7 +77,7 @@ export class Reader {
     if (length === 0) return EMPTY;
     const start = this.#position;
     this.#position = start + length;
-    return this.#buffer.toString("latin1", start, this.#position) as ByteString;
+    return sliceOf(this.#buffer, start, this.#position);
   }
 
   /** A bytes field as a view of the input: valid as long as nobody changes the input. */

@@ -24,6 +24,14 @@ export function fromBytes(bytes: Uint8Array): ByteString {
   return asBuffer(bytes).toString("latin1") as ByteString;
 }
 
+/** The bytes from `start` to `end`. What Buffer.toString comes to in the end; Node's types leave it out. */
+export function sliceOf(buffer: Buffer, start: number, end: number): ByteString {
+  return (buffer as Buffer & { latin1Slice(start: number, end: number): string }).latin1Slice(
+    start,
+    end,
+  ) as ByteString;
+}
+
 export function toBytes(bytes: ByteString): Buffer {
   return Buffer.from(bytes, "latin1");
 }

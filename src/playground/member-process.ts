@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { MemberPorts } from "./member-ports.ts";
 
@@ -29,8 +30,11 @@ const readyText = "serving the etcd API on";
 const stopMs = 5_000;
 const logTailCharacters = 4_096;
 
-// Beside this file, compiled or not.
-const lifelinePath = fileURLToPath(import.meta.url).replace(/member-process(\.[jt]s)$/, "lifeline$1");
+// Beside this file in src/, and in dist/ where this file is part of another.
+const lifelinePath = fileURLToPath(import.meta.url).replace(
+  /^(.*[\\/](?:src|dist)[\\/]).*(\.[jt]s)$/,
+  (_path, root: string, ending: string) => join(root, "playground", `lifeline${ending}`),
+);
 
 /** One member of a playground: `metastore serve` as a child process, which can be killed, paused and started again. */
 export class MemberProcess {

@@ -130,7 +130,7 @@ async function start(
     const isEmpty = opened.snapshotMark === undefined && opened.entries.length === 0;
     // It stopped before its first entry: it begins as it would have then.
     if (isEmpty) begin ??= await decide();
-    if (isFirstStartOfRestored(storage, state)) {
+    if (isFirstStartOfRestored(storage)) {
       refuseOtherMembers(config.peers, identity.memberId, state.membership.list());
     }
     network = await createPeerNetwork({
@@ -256,9 +256,9 @@ async function start(
 }
 
 /** It begins with a snapshot and has told nobody its name. */
-function isFirstStartOfRestored({ opened, identity }: MemberStorage, { membership }: StateMachine): boolean {
+function isFirstStartOfRestored({ opened, identity, state }: MemberStorage): boolean {
   const isAtSnapshot = opened.snapshotMark !== undefined && opened.entries.length === 0;
-  return isAtSnapshot && membership.get(identity.memberId)?.name === "";
+  return isAtSnapshot && state.membership.get(identity.memberId)?.name === "";
 }
 
 async function close(

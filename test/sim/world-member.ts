@@ -9,6 +9,7 @@ import { type Command, encodePeerUrls, StateMachine } from "../../src/server/sta
 import { MemoryEngine } from "../../src/server/storage/index.ts";
 import type { SimFs } from "./disk.ts";
 import type { GoldenHistory } from "./golden-history.ts";
+import { inMemory } from "./member.ts";
 import type { SimNetwork } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 import type { RaftInvariants, Voters } from "./raft-invariants.ts";

@@ -254,10 +254,13 @@ export class Store implements KvReader, KvWriter {
     assert(state.compactRevision <= state.currentRevision, "nothing is compacted that has not been");
     const replacement = this.#engine.beginReplacement();
     const attachments = this.loader === undefined ? undefined : new LeaseAttachments();
+    let hasLeases = false;
     return {
       append: (records) => {
-        for (const record of records)
+        for (const record of records) {
           assert(record.main <= state.currentRevision, "a snapshot holds its own past");
+          if (record.lease !== 0n) hasLeases = true;
+        }
         attachments?.follow(records);
         return replacement.append(records);
       },
@@ -268,8 +271,8 @@ export class Store implements KvReader, KvWriter {
         replacement.commit();
         this.#currentRevision = state.currentRevision;
         this.#compactRevision = state.compactRevision;
-        if (attachments === undefined) this.#attachLeases();
-        else attachments.attach(this.#leases);
+        if (attachments !== undefined) attachments.attach(this.#leases);
+        else if (hasLeases) this.#attachLeases();
         if (state.compactRevision > state.finishedCompactRevision)
           this.#compactor.schedule(state.compactRevision);
       },

@@ -159,7 +159,8 @@ export class DiskContent {
         sizeInUseBytes + (record.tombstone ? 0 : cost) - (previous === undefined ? 0 : costOf(previous)),
       last: { main, sub },
     };
-    if ((previous === undefined) !== record.tombstone) return;
+    const wasAlive = previous !== undefined;
+    if (wasAlive !== record.tombstone) return;
     this.counts.change(key, record.tombstone ? -1 : 1);
   }
 
@@ -168,13 +169,14 @@ export class DiskContent {
   }
 
   #newestNow(key: ByteString): VersionedRecord | undefined {
+    const loaded = this.#loadedReads();
+    assert(loaded.has(key), "E5: the key was not loaded");
     for (let i = this.#layers.length - 1; i >= 0; i--) {
       const answer = (this.#layers[i] as DiskLayer).newest(key, Number.MAX_SAFE_INTEGER);
       if (answer !== undefined) return alive(answer.record);
     }
     const cached = this.#cache.get(key);
-    if (cached !== undefined) return cached;
-    return this.#loadedReads().latest(key);
+    return cached ?? loaded.latest(key);
   }
 
   at(key: ByteString, revision: number): VersionedRecord | undefined {
@@ -182,13 +184,15 @@ export class DiskContent {
   }
 
   newest(key: ByteString, revision: number): VersionedRecord | undefined {
+    const loaded = this.#loadedReads();
+    if (!loaded.has(key)) return loaded.newest(key, revision);
     for (let i = this.#layers.length - 1; i >= 0; i--) {
       const answer = (this.#layers[i] as DiskLayer).newest(key, revision);
       if (answer !== undefined) return answer.record;
     }
     const cached = this.#cache.get(key);
     if (cached !== undefined && cached.main <= revision) return cached;
-    return this.#loadedReads().newest(key, revision);
+    return loaded.newest(key, revision);
   }
 
   range(interval: KeyInterval, revision: number, limit: number): RangeRead {
@@ -376,8 +380,7 @@ export class DiskContent {
       for (const { records } of this.#layers) {
         for (let i = firstBehind(records, after); i < records.length && found.length < countMax; i++) {
           const record = records[i] as VersionedRecord;
-          if (record.main > toMain) return found;
-          found.push(record);
+          if (record.main <= toMain) found.push(record);
         }
       }
       const last = found.at(-1);

@@ -22,6 +22,10 @@ export class KeyTable {
     this.#shardOf(key).delete(key);
   }
 
+  *entries(): Generator<[ByteString, KeyHistory]> {
+    for (const shard of this.#shards) yield* shard;
+  }
+
   clear(): void {
     for (const shard of this.#shards) shard.clear();
   }

@@ -97,9 +97,8 @@ export class LoadedReads implements EngineView {
     const isWhole = read.records.length === read.count;
     assert(isWhole || (limit > 0 && limit <= read.records.length), "E5: more of the range was not loaded");
     if (revision <= this.revision || this.#changes === undefined || this.#changes.size === 0) {
-      return limit > 0 && limit < read.records.length
-        ? { records: read.records.slice(0, limit), count: read.count }
-        : read;
+      // A list of its own: who asked may sort it.
+      return { records: read.records.slice(0, limit > 0 ? limit : undefined), count: read.count };
     }
     return this.#changed(interval, read, limit, isWhole);
   }

@@ -35,6 +35,8 @@ export class MemoryEngine implements Engine {
   readonly #log = new RecordLog();
   #sizeBytes = 0;
   #sizeInUseBytes = 0;
+  /** Keys are put in order at the end, all at once: order() */
+  #isGathering = false;
   /** The compaction under way or done last, and the last record it has passed (undefined: at its start or done). */
   #compactTarget = -1;
   #compactedUpTo: VersionedRecord | undefined = undefined;
@@ -118,11 +120,33 @@ export class MemoryEngine implements Engine {
 
   beginReplacement(): EngineReplacement {
     const next = new MemoryEngine();
+    next.#isGathering = true;
     return {
       append: (records) => next.append(records),
       prepare() {},
-      commit: () => this.#adopt(next),
+      commit: () => {
+        next.#order();
+        this.#adopt(next);
+      },
     };
+  }
+
+  /** Ends the gathering. */
+  #order(): void {
+    const live: ByteString[] = [];
+    const dead: ByteString[] = [];
+    for (const [key, { latest }] of this.#table.entries()) (latest.tombstone ? dead : live).push(key);
+    const ordered = (keys: ByteString[]): SortedMap<KeyHistory> => {
+      // Without a comparison of ours they are compared as strings, which is by their bytes.
+      keys.sort();
+      return SortedMap.fromAscending(
+        keys,
+        keys.map((key) => this.#table.get(key) as KeyHistory),
+      );
+    };
+    this.#live = ordered(live);
+    this.#dead = ordered(dead);
+    this.#isGathering = false;
   }
 
   #adopt(next: MemoryEngine): void {
@@ -147,13 +171,14 @@ export class MemoryEngine implements Engine {
     if (history === undefined) {
       const first = new KeyHistory(record);
       this.#table.set(record.key, first);
+      if (this.#isGathering) return;
       (record.tombstone ? this.#dead : this.#live).set(record.key, first);
       return;
     }
     const previous = history.latest;
     history.push(record);
     if (!previous.tombstone) this.#sizeInUseBytes -= costOf(previous);
-    if (previous.tombstone === record.tombstone) return;
+    if (previous.tombstone === record.tombstone || this.#isGathering) return;
     (previous.tombstone ? this.#dead : this.#live).delete(record.key);
     (record.tombstone ? this.#dead : this.#live).set(record.key, history);
   }

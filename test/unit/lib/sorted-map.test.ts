@@ -128,4 +128,26 @@ describe("SortedMap", () => {
       { numRuns: 60 },
     );
   });
+
+  it("is the same made of ascending entries at once as made one by one, and goes on as that does", () => {
+    for (const count of [0, 1, 2, 47, 48, 49, 96, 97, 2_304, 2_305, 5_000, 120_000]) {
+      const keys = Array.from({ length: count }, (_, i) => String(2 * i).padStart(7, "0") as ByteString);
+      const map = SortedMap.fromAscending(
+        keys,
+        keys.map((_, i) => i),
+      );
+      assert.equal(map.size, count);
+      const seen: ByteString[] = [];
+      for (let at = map.seek("" as ByteString); !at.isDone; at.advance()) seen.push(at.key);
+      assert.deepEqual(seen, keys);
+      for (let i = 0; i < count; i += Math.max(1, count >> 5)) {
+        assert.equal(map.get(keys[i] as ByteString), i);
+        assert.equal(map.rank(keys[i] as ByteString), i);
+      }
+      for (let i = 0; i < 500; i++) map.set(String(2 * i + 1).padStart(7, "0") as ByteString, i);
+      for (const key of keys) map.delete(key);
+      assert.equal(map.size, 500);
+      assert.equal(map.rank(String(2 * 250 + 1).padStart(7, "0") as ByteString), 250);
+    }
+  });
 });

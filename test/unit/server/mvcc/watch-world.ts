@@ -14,6 +14,7 @@ import { WatchHub, watchCatchUpLimits } from "../../../../src/server/mvcc/index.
 import type {
   Engine,
   EngineLoader,
+  EngineView,
   RecordCursor,
   VersionedRecord,
 } from "../../../../src/server/storage/index.ts";

@@ -38,11 +38,12 @@ function setUp() {
       emptyEntry: (entry) => seen.push(`empty ${entry.index}`),
       leaseGranted: (ttl) => seen.push(`granted ${ttl}`),
       leaseRevoked: (id) => seen.push(`revoked ${id}`),
+      applied: () => assert.fail("this state loads nothing"),
     },
   });
   let index = 0;
   const apply = (type: Entry["type"], data: Uint8Array): void =>
-    applier.apply([{ term: 3, index: ++index, type, data }]);
+    assert.equal(applier.apply([{ term: 3, index: ++index, type, data }]), undefined);
   const command = (each: Command, id: { proposer: bigint; runId: number } = run): void =>
     apply(entryType.normal, encodeCommand({ ...id, sequence: index + 1 }, each));
   const change = (type: ConfChangeType, nodeId: bigint, peerUrls: readonly string[]): void => {

@@ -8,7 +8,11 @@ import { SimClock } from "../../../sim/clock.ts";
 function setUp(isClearing = true) {
   const clock = new SimClock();
   const warnings: string[] = [];
-  const log = { ...silentLog, warn: (message: string) => warnings.push(message), info: () => {} } as unknown as Log;
+  const log = {
+    ...silentLog,
+    warn: (message: string) => warnings.push(message),
+    info: () => {},
+  } as unknown as Log;
   const world = {
     memberId: 1n,
     leaderId: 1n,

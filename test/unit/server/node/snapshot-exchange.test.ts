@@ -50,6 +50,7 @@ function setUp() {
     open: () => ({ metadata: { ...metadata, index: 12 }, state: state.openSnapshot() }),
     committed: () => world.committed,
     step: (each) => events.push(`stepped ${each.snapshot?.metadata.index}`),
+    sync: async () => void events.push("synced"),
     onRestored: ({ index }) => events.push(`restored ${index}, revision ${state.store.currentRevision}`),
   });
   return { exchange, events, state, sent, world };
@@ -106,7 +107,7 @@ describe("Snapshots between members", () => {
     await exchange.receive(message, stream(otherState()));
     events.length = 0;
     await exchange.install(metadata);
-    assert.deepEqual(events, ["marked 9", "restored 9, revision 4", "released 9", "removed before 9"]);
+    assert.deepEqual(events, ["marked 9", "restored 9, revision 4", "synced", "released 9", "removed before 9"]);
     assert.equal(state.store.stats().liveKeys, 1);
   });
 

@@ -38,7 +38,8 @@ describe("KeyCounts", () => {
           for (const end of [keyOf(to), "\0" as ByteString]) {
             const { count, rest } = counts.count(keyOf(from), end);
             const inside = (start: ByteString, until: string): number =>
-              [...alive].filter((key) => key >= start && (until === "\0" || until === "" || key < until)).length;
+              [...alive].filter((key) => key >= start && (until === "\0" || until === "" || key < until))
+                .length;
             const total = rest.reduce((sum, part) => sum + inside(part.start, part.end), count);
             assert.equal(total, end === "\0" || end > keyOf(from) ? inside(keyOf(from), end) : 0);
             assert.ok(rest.length <= 2);
