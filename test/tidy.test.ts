@@ -224,6 +224,7 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/api/transport.ts": transportSuite,
   "src/server/api/services/service-context.ts": "test/unit/server/api/services/kv.test.ts",
   "src/server/state/command.ts": "test/unit/server/state/command-codec.test.ts",
+  "src/server/storage/disk-database.ts": "test/suites/disk-database.test.ts",
   "src/server/storage/engine.ts": `${storageTests}/memory-engine.test.ts`,
   "src/server/storage/wal-types.ts": `${storageTests}/wal.test.ts`,
   // The rules of the Raft core, seen through a member that others send to, and through traces of several.
