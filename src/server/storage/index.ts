@@ -4,6 +4,7 @@ export { DataDir, type DataDirPurpose, type MemberIdentity, type MemberPaths } f
 export * from "./disk-database.ts";
 export * from "./engine.ts";
 export * from "./memory-engine.ts";
+export { openRocksDatabase } from "./rocks-database.ts";
 export { readBlocks } from "./snapshot-file.ts";
 export type { SnapshotHeader } from "./snapshot-layout.ts";
 export { FileSnapshotStore, type SnapshotStoreOptions } from "./snapshot-store.ts";
