@@ -264,5 +264,6 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/api/grpc-js/unary-call.ts": transportSuite,
   // One call of a service.
   "src/server/api/services/keep-alive.ts": "test/unit/server/api/services/lease.test.ts",
+  "src/server/api/services/stream-room.ts": "test/unit/server/api/services/range-stream.test.ts",
   "src/server/api/services/watch-response.ts": "test/unit/server/api/services/watch.test.ts",
 };
