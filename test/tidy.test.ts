@@ -224,6 +224,7 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/api/transport.ts": transportSuite,
   "src/server/api/services/service-context.ts": "test/unit/server/api/services/kv.test.ts",
   "src/server/state/command.ts": "test/unit/server/state/command-codec.test.ts",
+  "src/server/storage/disk-database.ts": "test/suites/disk-database.test.ts",
   "src/server/storage/engine.ts": `${storageTests}/memory-engine.test.ts`,
   "src/server/storage/wal-types.ts": `${storageTests}/wal.test.ts`,
   // The rules of the Raft core, seen through a member that others send to, and through traces of several.
@@ -263,5 +264,6 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/api/grpc-js/unary-call.ts": transportSuite,
   // One call of a service.
   "src/server/api/services/keep-alive.ts": "test/unit/server/api/services/lease.test.ts",
+  "src/server/api/services/stream-room.ts": "test/unit/server/api/services/range-stream.test.ts",
   "src/server/api/services/watch-response.ts": "test/unit/server/api/services/watch.test.ts",
 };

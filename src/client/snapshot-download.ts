@@ -91,7 +91,7 @@ export class SnapshotDownload implements AsyncIterable<Buffer> {
         this.version = message.version;
         this.remainingBytes = message.remainingBytes;
         this.receivedBytes += message.blob.length;
-        if (message.blob.length > 0) yield message.blob as Buffer;
+        if (message.blob.length > 0) yield message.blob;
       }
     } catch (error) {
       if (error instanceof DecodeError) {

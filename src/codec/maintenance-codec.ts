@@ -228,7 +228,7 @@ function readSnapshotResponse(reader: Reader): SnapshotResponse {
   const message: SnapshotResponse = {
     header: undefined,
     remainingBytes: 0,
-    blob: new Uint8Array(0),
+    blob: Buffer.alloc(0),
     version: "",
   };
   while (reader.hasMore) {

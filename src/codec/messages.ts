@@ -315,7 +315,7 @@ export interface SnapshotResponse {
   header: ResponseHeader | undefined;
   remainingBytes: number;
   /** A view of the message when decoded. */
-  blob: Uint8Array;
+  blob: Buffer;
   version: string;
 }
 

@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { dirname } from "node:path";
 import { StorageFailure, UsageError } from "../lib/errors.ts";
 import { writeFully } from "../lib/file-operations.ts";
 import { errorCode, type Fs, type FsFile } from "../lib/fs.ts";
+import { secretUint32 } from "../lib/secret.ts";
 import { type BackupReport, inspectBackup } from "./backup-reader.ts";
 import { readBlocks } from "./storage/index.ts";
 
@@ -24,7 +24,7 @@ export async function saveBackup(
       "Name a file in a directory that exists; - writes the snapshot to stdout.",
     );
   }
-  const draft = `${path}.${randomBytes(4).toString("hex")}.part`;
+  const draft = `${path}.${secretUint32().toString(16).padStart(8, "0")}.part`;
   let file: FsFile;
   try {
     file = await fs.open(draft, { access: "create" });
@@ -56,6 +56,9 @@ export async function* readBackupFile(fs: Fs, path: string): AsyncGenerator<Uint
   const found = await fs.stat(path);
   if (found?.kind === "directory") {
     throw new UsageError(`${path} is a directory`, "Name a file that metastore snapshot save has made.");
+  }
+  if (found?.kind === "other") {
+    throw new UsageError(`${path} is not a regular file`, "Write - and pipe the snapshot to stdin.");
   }
   try {
     yield* readBlocks(fs, path);

@@ -18,7 +18,10 @@ import {
 
 /** What a backup holds; everything in it has been checked. */
 export interface BackupReport {
-  /** CRC-32C of the state: the same in all backups of a cluster at one log index. */
+  /**
+   * CRC-32C of the state: the same in all backups of a cluster at one log index, unless compaction was at work on one
+   * of the members.
+   */
   readonly hash: number;
   readonly revision: number;
   /** -1 when the history was never compacted. */

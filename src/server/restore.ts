@@ -105,9 +105,9 @@ interface RestorePlan {
 function planOf({ header, meta }: BackupReader, settings: Settings, bumpRevision: number): RestorePlan {
   const named = initialMembersOf(settings);
   const { clusterId, metadata } = header;
-  const token = settings.isSet("initial-cluster-token")
-    ? named.token
-    : `restored-${clusterId.toString(16)}-${metadata.index}`;
+  const { index, term } = metadata;
+  const ownToken = ["restored", clusterId.toString(16), index, term, meta.currentRevision, meta.leaseTimeMs];
+  const token = settings.isSet("initial-cluster-token") ? named.token : ownToken.join("-");
   const { identity, members } = newClusterOf({ ...named, token });
   if (identity.clusterId === clusterId) {
     throw new UsageError(
@@ -235,7 +235,7 @@ async function refuseUsed(fs: Fs, path: string): Promise<void> {
 async function undo(fs: Fs, directory: DataDir | undefined, existed: boolean): Promise<void> {
   // Without the lock the directory may be somebody else's by now.
   if (directory === undefined) return;
-  await (existed ? directory.discardDraft() : fs.removeTree(directory.path)).catch(() => undefined);
+  await (existed ? directory.discard() : fs.removeTree(directory.path)).catch(() => undefined);
   await directory.close().catch(() => undefined);
 }
 

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createPrng } from "../../src/lib/prng.ts";
 import { openRocksDatabase } from "../../src/server/storage/rocks-database.ts";
@@ -9,7 +9,8 @@ import { SimDiskDatabase } from "../sim/disk-database.ts";
 import { type DiskDatabaseSource, diskDatabaseSuite, writeNumbered } from "./disk-database-suite.ts";
 import { rocksSkipReason } from "./rocks-module.ts";
 
-const writer = fileURLToPath(new URL("disk-database-writer.ts", import.meta.url));
+/** Compiled where this is (npm run coverage). */
+const writer = fileURLToPath(new URL(`disk-database-writer${extname(import.meta.url)}`, import.meta.url));
 
 const rocks: DiskDatabaseSource = {
   skipReason: rocksSkipReason,

@@ -59,6 +59,9 @@ After a restore revisions go on from that of the backup: clients that had seen l
     }),
   };
 
+  readonly #ending = new AbortController();
+  #restoring: Promise<unknown> | undefined;
+
   protected override async execute(): Promise<void> {
     const { args, flags } = await this.parse(SnapshotRestore);
     const out = this.outputFor(flags);
@@ -71,12 +74,17 @@ After a restore revisions go on from that of the backup: clients that had seen l
     }
     const server = await import("../../server/index.ts");
     const fs = new NodeFs();
+    const { signal } = this.#ending;
     const source: RestoreSource =
       args.file === "-"
-        ? { name: "stdin", open: () => process.stdin, isRepeatable: false }
-        : { name: args.file, open: () => server.readBackupFile(fs, args.file), isRepeatable: true };
+        ? { name: "stdin", open: () => stdinUntil(signal), isRepeatable: false }
+        : {
+            name: args.file,
+            open: () => until(signal, server.readBackupFile(fs, args.file)),
+            isRepeatable: true,
+          };
     const given = Object.entries(flags).filter(([name]) => name in memberFlags);
-    const restored = await server.restoreSnapshot({
+    const restoring = server.restoreSnapshot({
       fs,
       source,
       dataDir: flags["data-dir"],
@@ -87,6 +95,8 @@ After a restore revisions go on from that of the backup: clients that had seen l
       },
       bumpRevision,
     });
+    this.#restoring = restoring.catch(() => undefined);
+    const restored = await restoring;
     const command = startCommand(flags["data-dir"], restored);
     for (const warning of restored.warnings) out.notice(warning);
     for (const alarm of restored.clearedAlarms) {
@@ -115,6 +125,24 @@ After a restore revisions go on from that of the backup: clients that had seen l
     );
     await out.line(`\nStart it with:\n${command}`);
   }
+
+  /** Interrupted, it leaves nothing behind. */
+  protected override async dispose(): Promise<void> {
+    this.#ending.abort();
+    await this.#restoring;
+  }
+}
+
+async function* until(signal: AbortSignal, blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const block of blocks) {
+    signal.throwIfAborted();
+    yield block;
+  }
+}
+
+function stdinUntil(signal: AbortSignal): AsyncIterable<Uint8Array> {
+  signal.addEventListener("abort", () => process.stdin.destroy(), { once: true });
+  return process.stdin;
 }
 
 /** What the member is to be started with; a lone one needs its directory alone. */

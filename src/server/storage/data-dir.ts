@@ -143,8 +143,15 @@ export class DataDir {
   }
 
   /** Removes what an initialize() that failed has left. Throws StorageFailure. */
-  async discardDraft(): Promise<void> {
-    await guard(this.path, () => this.#fs.removeTree(join(this.path, draftNames[this.#purpose])));
+  async discard(): Promise<void> {
+    assert(this.#identity === undefined, `${this.path} belongs to a member`);
+    await guard(this.path, async () => {
+      const draft = join(this.path, draftNames[this.#purpose]);
+      const member = join(this.path, "member");
+      // It may have failed to make the name durable; half a member must never have it.
+      if ((await this.#fs.stat(member)) !== undefined) await this.#fs.rename(member, draft);
+      await this.#fs.removeTree(draft);
+    });
   }
 
   /** Gives the lock back; the files in it must be closed. */

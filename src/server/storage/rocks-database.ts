@@ -73,9 +73,13 @@ const EMPTY = Buffer.alloc(0);
 const BACKGROUND_JOBS_MAX = 2;
 /** Files that RocksDB keeps open; sockets need descriptors too. At 64 MiB a file this is 16 GiB. */
 const OPEN_FILES_MAX = 256;
-/** Pairs that one native read fetches: few while the size of a pair is unknown, then by their size. */
+/**
+ * Pairs that one native read fetches: few while the size of a pair is unknown, then by the size of the last ones. It
+ * counts pairs, not bytes: more of them would be too many when large values follow small ones.
+ */
 const FIRST_PAGE_PAIRS = 16;
-const PAGE_PAIRS_MAX = 1_000;
+const PAGE_PAIRS_MAX = 128;
+const PAGE_KEYS_MAX = 1_000;
 const PAGE_SIZE_BYTES = 1 << 20;
 
 /**
@@ -170,6 +174,8 @@ class RocksDatabase implements DiskDatabase {
   #flushed: Promise<void> = Promise.resolve();
   /** The flush that begins when the one under way has ended. */
   #nextFlush: Promise<void> | undefined;
+  /** Whether something was written since the last flush began. */
+  #isUnflushed = false;
   #filesSizeBytes = 0;
   #sizeBytesSinceMeasured = 0;
   #measuring: Promise<void> | undefined;
@@ -198,6 +204,7 @@ class RocksDatabase implements DiskDatabase {
     return new RocksIterator(this.#rocks.snapshot(), this.#path, range);
   }
 
+  /** The bytes must stay as they are until it is resolved: they are copied when those before have been written. */
   write(operations: readonly DiskOperation[], options: { readonly isSynced: boolean }): Promise<void> {
     const written = this.#enqueue((batch) => {
       for (const { key, value } of operations) {
@@ -241,11 +248,14 @@ class RocksDatabase implements DiskDatabase {
     this.#checkOpen();
     this.#isClosed = true;
     await this.#written;
-    if (this.#failure === undefined) await this.#flush();
-    await this.#flushed;
-    await this.#measuring;
-    await this.#rocks.close();
-    await this.#lock.release();
+    try {
+      if (this.#isUnflushed && this.#failure === undefined) await this.#flush();
+    } finally {
+      await this.#flushed;
+      await this.#measuring;
+      await this.#rocks.close();
+      await this.#lock.release();
+    }
   }
 
   async #measure(): Promise<void> {
@@ -271,6 +281,7 @@ class RocksDatabase implements DiskDatabase {
   async #apply(fill: (batch: RocksWriteBatch) => void, capacity: number): Promise<void> {
     if (capacity === 0) return;
     const batch = this.#rocks.write({ capacity });
+    this.#isUnflushed = true;
     try {
       fill(batch);
       await batch.flush();
@@ -288,6 +299,7 @@ class RocksDatabase implements DiskDatabase {
   #startFlush(): Promise<void> {
     const flushed = this.#flushed.then(() => {
       this.#nextFlush = undefined;
+      this.#isUnflushed = false;
       return this.#guard(() => this.#rocks.flush());
     });
     this.#flushed = flushed.catch(() => undefined);
@@ -327,7 +339,7 @@ class RocksIterator implements DiskIterator {
     this.#snapshot = snapshot;
     this.#path = path;
     this.#range = range;
-    this.#pagePairs = range.isKeysOnly === true ? PAGE_PAIRS_MAX : FIRST_PAGE_PAIRS;
+    this.#pagePairs = range.isKeysOnly === true ? PAGE_KEYS_MAX : FIRST_PAGE_PAIRS;
     // RocksDB takes an empty bound for none.
     this.#isAtEnd = Buffer.compare(range.start, range.end) >= 0;
   }
@@ -366,10 +378,10 @@ class RocksIterator implements DiskIterator {
     });
     if (page.length < count) this.#isAtEnd = true;
     this.#lastKey = page.at(-1)?.key ?? this.#lastKey;
-    if (!isKeysOnly && page.length > 0) {
+    if (page.length > 0) {
       const sizeBytes = page.reduce((sum, pair) => sum + sizeBytesOf(pair), 0);
       const fitting = Math.floor((PAGE_SIZE_BYTES * page.length) / sizeBytes);
-      this.#pagePairs = Math.min(PAGE_PAIRS_MAX, Math.max(1, fitting));
+      this.#pagePairs = Math.min(isKeysOnly ? PAGE_KEYS_MAX : PAGE_PAIRS_MAX, Math.max(1, fitting));
     }
     return page;
   }

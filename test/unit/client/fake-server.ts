@@ -3,6 +3,7 @@ import {
   ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type sendUnaryData,
 } from "@grpc/grpc-js";
 
@@ -14,6 +15,7 @@ export type UnaryScript = (
   call: ServerUnaryCall<Buffer, Buffer>,
 ) => Buffer | Promise<Buffer>;
 export type DuplexScript = (call: ServerDuplexStream<Buffer, Buffer>) => void;
+export type ReadScript = (call: ServerWritableStream<Buffer, Buffer>) => void;
 
 export interface FakeServer {
   readonly endpoint: string;
@@ -35,7 +37,11 @@ const running: Server[] = [];
 
 /** A gRPC server with scripted answers, on a free port unless one is given. */
 export async function startFakeServer(
-  scripts: { readonly unary?: Record<string, UnaryScript>; readonly duplex?: Record<string, DuplexScript> },
+  scripts: {
+    readonly unary?: Record<string, UnaryScript>;
+    readonly duplex?: Record<string, DuplexScript>;
+    readonly read?: Record<string, ReadScript>;
+  },
   port = 0,
 ): Promise<FakeServer> {
   const server = new Server();
@@ -52,6 +58,9 @@ export async function startFakeServer(
   }
   for (const [path, script] of Object.entries(scripts.duplex ?? {})) {
     server.register(`/etcdserverpb.${path}`, script, identity, identity, "bidi");
+  }
+  for (const [path, script] of Object.entries(scripts.read ?? {})) {
+    server.register(`/etcdserverpb.${path}`, script, identity, identity, "serverStream");
   }
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, result) =>

@@ -76,6 +76,8 @@ export const codecsUnderTest: Readonly<Record<string, CodecUnderTest>> = {
   "etcdserverpb.HashResponse": row(codec.encodeHashResponse, codec.decodeHashResponse),
   "etcdserverpb.HashKVRequest": row(codec.encodeHashKvRequest, codec.decodeHashKvRequest),
   "etcdserverpb.HashKVResponse": row(codec.encodeHashKvResponse, codec.decodeHashKvResponse),
+  "etcdserverpb.SnapshotRequest": row(codec.encodeEmptyMessage, codec.decodeEmptyMessage),
+  "etcdserverpb.SnapshotResponse": row(codec.encodeSnapshotResponse, codec.decodeSnapshotResponse),
   "etcdserverpb.DefragmentRequest": row(codec.encodeEmptyMessage, codec.decodeEmptyMessage),
   "etcdserverpb.DefragmentResponse": row(codec.encodeDefragmentResponse, codec.decodeDefragmentResponse),
   "etcdserverpb.MoveLeaderResponse": row(codec.encodeHeaderOnlyResponse, codec.decodeHeaderOnlyResponse),

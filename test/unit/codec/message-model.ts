@@ -11,6 +11,8 @@ type Message = Record<string, unknown>;
 const bigFields = new Set(["cluster_id", "member_id", "memberID", "lease", "ID", "leader", "targetID"]);
 /** Embedded messages that messages.ts always has. */
 const requiredFields = new Set(["mvccpb.Event.kv", "etcdserverpb.RangeStreamResponse.range_response"]);
+/** Bytes that messages.ts holds as a buffer: they only pass through. */
+const bufferFields = new Set(["blob"]);
 /** Fields that messages.ts leaves out. */
 const omittedFields = new Set(["etcdserverpb.StatusResponse.downgradeInfo"]);
 const scalars = new Set(["bytes", "string", "bool", "int64", "uint64", "uint32"]);
@@ -204,7 +206,7 @@ function arbitraryValue(field: FieldFact, depth: number): fc.Arbitrary<unknown> 
   const isBig = bigFields.has(field.name);
   switch (field.type) {
     case "bytes":
-      return byteString;
+      return bufferFields.has(field.name) ? byteString.map(toBytes) : byteString;
     case "string":
       return text;
     case "bool":
@@ -238,6 +240,7 @@ function valueToWire(field: FieldFact, value: unknown, isSparse: boolean): unkno
 }
 
 function scalarToWire(value: unknown, type = ""): unknown {
+  if (Buffer.isBuffer(value)) return value;
   if (typeof value === "string") return type === "string" ? value : toBytes(value as ByteString);
   return typeof value === "boolean" ? value : String(value);
 }

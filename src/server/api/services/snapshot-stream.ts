@@ -96,7 +96,7 @@ function expectedSize({ kv }: ServiceContext["node"]): number {
 /** The pieces cut anew into messages of backupMessageBytes; the digest at the end is the last one, alone. */
 async function* blobs(
   pieces: AsyncIterable<Uint8Array>,
-): AsyncGenerator<{ readonly blob: Uint8Array; readonly isLast: boolean }> {
+): AsyncGenerator<{ readonly blob: Buffer; readonly isLast: boolean }> {
   let gathered: Buffer = Buffer.alloc(0);
   for await (const piece of pieces) {
     gathered =

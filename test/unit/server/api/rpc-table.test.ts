@@ -42,7 +42,7 @@ describe("The RPC table", () => {
     }
     assert.ok(texts.includes("etcdserver: Auth.UserAdd is not served by this version of MetaStore"));
     assert.ok(texts.includes("etcdserver: Election.Observe is not served by this version of MetaStore"));
-    assert.ok(texts.includes("etcdserver: Maintenance.Snapshot is not served by this version of MetaStore"));
+    assert.ok(texts.includes("etcdserver: Maintenance.Downgrade is not served by this version of MetaStore"));
     assert.equal(new Set(texts).size, texts.length);
 
     async function refusalOf(path: string): Promise<StatusError> {

@@ -95,6 +95,7 @@ function toWire({ meta, leases, records }: StateChunk): object {
       lease: String(each.lease),
       tombstone: each.tombstone,
     })),
+    backup: null,
   };
 }
 

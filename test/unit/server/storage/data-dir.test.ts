@@ -47,6 +47,40 @@ describe("The data directory", () => {
     await directory.close();
   });
 
+  it("is unused when nothing is in it, or what a restore that broke off has left", async () => {
+    const fs = new SimFs({ seed: 1 });
+    assert.equal(await DataDir.isUnused(fs, path), true);
+    await fs.createDirectory(path);
+    assert.equal(await DataDir.isUnused(fs, path), true);
+    await fs.createDirectory(`${path}/member.restore`);
+    fs.place(`${path}/lock`, Buffer.from("1"));
+    assert.equal(await DataDir.isUnused(fs, path), true);
+    await fs.createDirectory(`${path}/member.tmp`);
+    assert.equal(await DataDir.isUnused(fs, path), false);
+    fs.place("/file", Buffer.from("x"));
+    assert.equal(await DataDir.isUnused(fs, "/file"), false);
+  });
+
+  it("is no server's to begin with after a restore broke off, and a restore's to begin anew", async () => {
+    const fs = new SimFs({ seed: 1 });
+    await fs.createDirectory(`${path}/member.restore/wal`);
+    await assert.rejects(
+      DataDir.open(fs, path, silentLog),
+      (error) => error instanceof UsageError && /did not end/.test(error.message) && /again/.test(error.hint),
+    );
+    const directory = await DataDir.open(fs, path, silentLog, "restore");
+    assert.equal(await fs.stat(`${path}/member.restore`), undefined);
+    const failing = directory.initialize(identity, () => Promise.reject(new Error("no more")));
+    await assert.rejects(failing, /no more/);
+    assert.deepEqual(await fs.readDirectory(path), ["member.restore"]);
+    await directory.discard();
+    assert.deepEqual(await fs.readDirectory(path), []);
+    await directory.initialize(identity, populate(fs));
+    await assert.rejects(directory.discard(), /belongs to a member/);
+    await directory.close();
+    assert.deepEqual((await DataDir.open(fs, path, silentLog)).identity, identity);
+  });
+
   it("is new or whole wherever a crash interrupts its creation", async () => {
     const { operations } = await initialized();
     assert.ok(operations > 15);
