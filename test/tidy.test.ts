@@ -226,6 +226,14 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/state/command.ts": "test/unit/server/state/command-codec.test.ts",
   "src/server/storage/disk-database.ts": "test/suites/disk-database.test.ts",
   "src/server/storage/engine.ts": `${storageTests}/memory-engine.test.ts`,
+  // The disk engine in parts: the law of engines runs over them all, written all the time and not at all.
+  "src/server/storage/disk-content.ts": `${storageTests}/disk-engine.test.ts`,
+  "src/server/storage/disk-layer.ts": `${storageTests}/disk-engine.test.ts`,
+  "src/server/storage/disk-layout.ts": `${storageTests}/disk-engine.test.ts`,
+  "src/server/storage/disk-scan.ts": `${storageTests}/disk-engine.test.ts`,
+  "src/server/storage/loaded-reads.ts": `${storageTests}/disk-engine.test.ts`,
+  "src/server/storage/record-cache.ts": `${storageTests}/disk-engine.test.ts`,
+  "src/server/member-state.ts": "test/unit/server/node/durable-state.test.ts",
   "src/server/storage/wal-types.ts": `${storageTests}/wal.test.ts`,
   // The rules of the Raft core, seen through a member that others send to, and through traces of several.
   "src/server/raft/append.ts": `${raftTests}/traces.test.ts`,

@@ -2,7 +2,8 @@ import type { Clock } from "../lib/clock.ts";
 import { Lessor } from "./lease/index.ts";
 import type { MemberState } from "./member-storage.ts";
 import { Store, type StoreObserver } from "./mvcc/index.ts";
-import { DurableState, StateMachine } from "./state/index.ts";
+import { DurableState } from "./node/index.ts";
+import { StateMachine } from "./state/index.ts";
 import {
   type DiskDatabase,
   DiskEngine,

@@ -2,8 +2,9 @@ import type { Clock } from "../lib/clock.ts";
 import { StorageFailure, UsageError } from "../lib/errors.ts";
 import type { Fs } from "../lib/fs.ts";
 import type { Log } from "../lib/log.ts";
+import type { DurableState } from "./node/index.ts";
 import type { SnapshotMetadata } from "./raft/index.ts";
-import type { DurableState, StateMachine } from "./state/index.ts";
+import type { StateMachine } from "./state/index.ts";
 import {
   createWal,
   DataDir,

@@ -3,12 +3,13 @@ import type { Fs } from "../../src/lib/fs.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { createPrng } from "../../src/lib/prng.ts";
 import { Lessor } from "../../src/server/lease/index.ts";
+import { openDurableState } from "../../src/server/member-state.ts";
 import { type MemberState, openMemberStorage } from "../../src/server/member-storage.ts";
 import { Store } from "../../src/server/mvcc/index.ts";
 import { MemberNode, type NodeOptions } from "../../src/server/node/index.ts";
 import { confChangeType } from "../../src/server/raft/index.ts";
 import { type Command, encodePeerUrls, StateMachine } from "../../src/server/state/index.ts";
-import { MemoryEngine } from "../../src/server/storage/index.ts";
+import { type DiskDatabase, MemoryEngine } from "../../src/server/storage/index.ts";
 
 export const simIdentity = { clusterId: 0xc1n, memberId: 0x51n };
 
@@ -39,23 +40,33 @@ export async function startMember(
   clock: Clock,
   seed: number,
   changed: Partial<NodeOptions> = {},
+  database?: DiskDatabase,
 ): Promise<SimMember> {
-  const state = createState(() => new Promise((resolve) => clock.defer(resolve)));
   const failures: Error[] = [];
+  const openState = async (): Promise<MemberState> =>
+    database === undefined
+      ? inMemory(createState(() => new Promise((resolve) => clock.defer(resolve))))
+      : await openDurableState({
+          database,
+          cacheSizeBytes: 65_536,
+          clock,
+          observer: { hashed() {}, compactionPaused() {}, compactionFinished() {} },
+          onFailure: (failure) => node?.fail(failure),
+        });
   let node: MemberNode | undefined;
   const storage = await openMemberStorage({
     fs,
     path: "/data",
     identify: async () => simIdentity,
-    engine: "memory",
-    openState: async () => inMemory(state),
+    engine: database === undefined ? "memory" : "rocksdb",
+    openState,
     clock,
     log: silentLog,
     segmentBytes: 16_384,
     onSync: () => {},
     onFailure: (failure) => node?.fail(failure),
   });
-  const { opened, identity, snapshots } = storage;
+  const { opened, identity, snapshots, state, durable } = storage;
   node = new MemberNode({
     ...identity,
     name: "sim",
@@ -76,6 +87,7 @@ export async function startMember(
     log: silentLog,
     prng: createPrng(seed),
     state,
+    ...(durable === undefined ? {} : { durable }),
     watchHub: {
       openStream: () => {
         throw new Error("nobody watches here");

@@ -23,7 +23,6 @@ import {
 } from "../raft/index.ts";
 import {
   type Command,
-  type DurableState,
   encodeCommand,
   encodeMemberChange,
   type MemberChange,
@@ -31,6 +30,7 @@ import {
 } from "../state/index.ts";
 import { Applier } from "./applier.ts";
 import { Consensus, type LogWriter } from "./consensus.ts";
+import type { DurableState } from "./durable-state.ts";
 import { LeaderTransfer } from "./leader-transfer.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { MemberChanges } from "./member-changes.ts";

@@ -2,7 +2,6 @@
 export * from "./backup-note.ts";
 export * from "./command.ts";
 export * from "./command-codec.ts";
-export * from "./durable-state.ts";
 export * from "./member-change.ts";
 export type { Membership, MembershipState } from "./membership.ts";
 export * from "./state-chunk.ts";

@@ -144,7 +144,7 @@ export class DataDir {
 
   /** Removes what an initialize() that failed has left. Throws StorageFailure. */
   async discard(): Promise<void> {
-    assert(this.#identity === undefined, `${this.path} belongs to a member`);
+    assert(this.#metadata === undefined, `${this.path} belongs to a member`);
     await guard(this.path, async () => {
       const draft = join(this.path, draftNames[this.#purpose]);
       const member = join(this.path, "member");

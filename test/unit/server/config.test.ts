@@ -95,6 +95,12 @@ describe("The configuration", () => {
     assert.equal(load({ flags: { "quota-backend-bytes": 0 } }).quotaBytes, limits.quotaBytes);
     assert.equal(load({ flags: { "quota-backend-bytes": -1 } }).quotaBytes, Number.MAX_SAFE_INTEGER);
     assert.equal(load({ flags: { "quota-backend-bytes": "8589934592" } }).quotaBytes, 8_589_934_592);
+    assert.deepEqual([load().engine, load({ flags: { storage: "rocksdb" } }).engine], ["memory", "rocksdb"]);
+    assert.equal(load().cacheSizeBytes, limits.storageCacheBytes);
+    assert.throws(
+      () => load({ flags: { "storage-cache-bytes": limits.storageCacheBytesMin - 1 } }),
+      /storage-cache-bytes/,
+    );
     assert.throws(() => load({ flags: { "quota-backend-bytes": "8GB" } }), saying(/whole number/));
   });
 

@@ -11,7 +11,7 @@ import type { StateMachine } from "../../../src/server/state/index.ts";
 import { DataDir } from "../../../src/server/storage/index.ts";
 import { SimClock } from "../../sim/clock.ts";
 import { SimFs } from "../../sim/disk.ts";
-import { createState } from "../../sim/member.ts";
+import { createState, inMemory } from "../../sim/member.ts";
 import { rangeRequest } from "./api/requests.ts";
 import { backupOf, blocksOf, busyState, header, idsOf } from "./backup-world.ts";
 
@@ -47,7 +47,8 @@ async function opened(fs: SimFs) {
     fs,
     path,
     identify: () => Promise.reject(new Error("a restored member knows who it is")),
-    state,
+    engine: "memory",
+    openState: async () => inMemory(state),
     clock: new SimClock(),
     log: silentLog,
     segmentBytes: 16_384,
@@ -200,7 +201,7 @@ describe("A restored member", () => {
       [before + 1_000, before + 1_000],
     );
     const all = rangeRequest("\0", { rangeEnd: "\0" as never });
-    assert.deepEqual(state.store.range(all).kvs, source.store.range(all).kvs);
+    assert.deepEqual(await state.store.range(all), await source.store.range(all));
     assert.throws(
       () => state.store.range({ ...all, revision: before }),
       (error) => error instanceof RequestError && error.code === "compacted",

@@ -3,7 +3,8 @@ import type { PutRequest } from "../../../../src/codec/index.ts";
 import { EMPTY, fromUtf8 } from "../../../../src/lib/bytes.ts";
 import type { NodeOptions } from "../../../../src/server/node/index.ts";
 import { SimClock } from "../../../sim/clock.ts";
-import { SimFs } from "../../../sim/disk.ts";
+import { type CrashMode, SimFs } from "../../../sim/disk.ts";
+import type { SimDiskDatabase } from "../../../sim/disk-database.ts";
 import { type SimMember, startMember } from "../../../sim/member.ts";
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -38,8 +39,11 @@ export class NodeWorld {
   #starts = 0;
   #passedMs = 0;
 
-  constructor(fs = new SimFs({ seed: 1 })) {
+  database: SimDiskDatabase | undefined;
+  /** `database`: the records are on disk, there. */
+  constructor(fs = new SimFs({ seed: 1 }), database?: SimDiskDatabase) {
     this.fs = fs;
+    this.database = database;
     this.clock = new SlowClock();
   }
 
@@ -55,17 +59,21 @@ export class NodeWorld {
   async start(changed: Partial<NodeOptions> = {}): Promise<void> {
     this.#passedMs += this.clock.nowMs();
     this.clock = new SlowClock(this.#passedMs);
-    this.#member = await this.settle(startMember(this.fs, this.clock, ++this.#starts, changed));
+    this.#member = await this.settle(
+      startMember(this.fs, this.clock, ++this.#starts, changed, this.database),
+    );
   }
 
   async restart(changed: Partial<NodeOptions> = {}): Promise<void> {
     await this.settle(this.member.close());
+    this.database = this.database?.reboot("clean", { seed: this.#starts });
     await this.start(changed);
   }
 
-  /** The process is killed; what it wrote is there. */
-  async crash(): Promise<void> {
+  /** The process is killed; what it wrote to files is there, and of the database what `mode` says. */
+  async crash(mode: CrashMode = "clean"): Promise<void> {
     this.fs = this.fs.reboot("clean", { seed: 2 });
+    this.database = this.database?.reboot(mode, { seed: this.#starts });
     await this.start();
   }
 

@@ -107,7 +107,13 @@ describe("Snapshots between members", () => {
     await exchange.receive(message, stream(otherState()));
     events.length = 0;
     await exchange.install(metadata);
-    assert.deepEqual(events, ["marked 9", "restored 9, revision 4", "synced", "released 9", "removed before 9"]);
+    assert.deepEqual(events, [
+      "marked 9",
+      "restored 9, revision 4",
+      "synced",
+      "released 9",
+      "removed before 9",
+    ]);
     assert.equal(state.store.stats().liveKeys, 1);
   });
 

@@ -70,12 +70,12 @@ describe("The data directory", () => {
     );
     const directory = await DataDir.open(fs, path, silentLog, "restore");
     assert.equal(await fs.stat(`${path}/member.restore`), undefined);
-    const failing = directory.initialize(identity, () => Promise.reject(new Error("no more")));
+    const failing = directory.initialize(identity, "memory", () => Promise.reject(new Error("no more")));
     await assert.rejects(failing, /no more/);
     assert.deepEqual(await fs.readDirectory(path), ["member.restore"]);
     await directory.discard();
     assert.deepEqual(await fs.readDirectory(path), []);
-    await directory.initialize(identity, populate(fs));
+    await directory.initialize(identity, "memory", populate(fs));
     await assert.rejects(directory.discard(), /belongs to a member/);
     await directory.close();
     assert.deepEqual((await DataDir.open(fs, path, silentLog)).identity, identity);

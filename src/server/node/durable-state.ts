@@ -1,9 +1,8 @@
 import { DecodeError, StorageFailure } from "../../lib/errors.ts";
 import type { LeaseRecord } from "../lease/index.ts";
 import type { SnapshotMetadata } from "../raft/index.ts";
+import { decodeStateChunk, encodeStateChunk, type StateMachine, type StateMeta } from "../state/index.ts";
 import type { DiskEngine, EngineSeal } from "../storage/index.ts";
-import { decodeStateChunk, encodeStateChunk, type StateMeta } from "./state-chunk.ts";
-import type { StateMachine } from "./state-machine.ts";
 
 /** Where a state stands in the log. */
 export type StatePosition = SnapshotMetadata;
