@@ -203,9 +203,14 @@ describe("A backup that is read", () => {
     assert.equal(returned, 2);
   });
 
-  it("hashes its chunks with CRC-32C", async () => {
-    const report = await inspectBackup(blocksOf(await snapshotOf(metaChunk())), "b.snap");
-    assert.equal(report.hash, crc32c(metaChunk()));
+  it("hashes its records with CRC-32C, however they are cut into chunks", async () => {
+    const [a, b] = [record("a", 2), record("b", 3)] as const;
+    const expected = crc32c(recordChunk(a, b));
+    const report = await inspectBackup(blocksOf(await snapshotOf(metaChunk(), recordChunk(a, b))), "one");
+    assert.equal(report.hash, expected);
+    const later = metaChunk({ leaseTimeMs: 5 });
+    const cut = await snapshotOf(later, recordChunk(a), recordChunk(b));
+    assert.equal((await inspectBackup(blocksOf(cut), "two")).hash, expected);
     assert.equal(report.note, undefined);
   });
 });
