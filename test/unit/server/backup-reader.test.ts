@@ -14,7 +14,7 @@ async function refused(bytes: Uint8Array, pattern: RegExp): Promise<void> {
   await assert.rejects(inspectBackup(blocksOf(bytes), "b.snap"), (error) => {
     assert.ok(error instanceof StorageFailure, String(error));
     assert.match(error.message, pattern);
-    assert.match(error.hint, /another backup/);
+    assert.match(error.hint, /another backup|newer MetaStore/);
     return true;
   });
 }
@@ -55,7 +55,9 @@ const metaChunk = (changed: Partial<StateMeta> = {}): Buffer =>
 const recordChunk = (...records: VersionedRecord[]): Buffer =>
   encodeStateChunk({ meta: undefined, leases: [], records });
 
-describe("A backup that is read", () => {
+describe("A backup that is read", function () {
+  this.timeout(isFull ? 3_600_000 : 20_000);
+
   it("tells what it holds, in blocks of any size", async () => {
     const state = busyState(1);
     const bytes = await backupOf(state);
