@@ -79,9 +79,11 @@ export class SnapshotDownload implements AsyncIterable<Buffer> {
     const metadata = await authenticator.metadata(connection, Date.now() + resolved.timeoutMs);
     const call = connection.read(snapshotPath, noBytes, metadata);
     const onAbort = (): void => call.cancel();
-    signal?.addEventListener("abort", onAbort, { once: true });
     // Cancelling makes an error that nobody waits for any more.
     call.on("error", () => {});
+    signal?.addEventListener("abort", onAbort, { once: true });
+    // It may have been aborted while the connection was made.
+    if (signal?.aborted) onAbort();
     const messages: AsyncIterator<Buffer> = call[Symbol.asyncIterator]();
     try {
       for (;;) {

@@ -19,8 +19,8 @@ import {
 /** What a backup holds; everything in it has been checked. */
 export interface BackupReport {
   /**
-   * CRC-32C of the state: the same in all backups of a cluster at one log index, unless compaction was at work on one
-   * of the members.
+   * CRC-32C of the records: the same in backups of a cluster at one revision and one compact revision, whichever
+   * members they are from, unless compaction was at work on one of them.
    */
   readonly hash: number;
   readonly revision: number;
@@ -65,14 +65,12 @@ export class BackupReader {
   readonly meta: StateMeta;
   readonly #name: string;
   readonly #content: SnapshotContent;
-  readonly #firstChunk: Uint8Array;
 
-  private constructor(name: string, content: SnapshotContent, firstChunk: Uint8Array, meta: StateMeta) {
+  private constructor(name: string, content: SnapshotContent, meta: StateMeta) {
     this.header = content.header;
     this.meta = meta;
     this.#name = name;
     this.#content = content;
-    this.#firstChunk = firstChunk;
   }
 
   /**
@@ -90,7 +88,7 @@ export class BackupReader {
         if (finishedCompactRevision > compactRevision || compactRevision > currentRevision) {
           throw damaged(name, "its revisions contradict each other");
         }
-        return new BackupReader(name, content, first.value, meta);
+        return new BackupReader(name, content, meta);
       } catch (error) {
         await content.chunks.return();
         throw error;
@@ -104,7 +102,7 @@ export class BackupReader {
    */
   async *chunks(): AsyncGenerator<Uint8Array, BackupReport> {
     const census = new Census(this.meta);
-    let hash = crc32c(this.#firstChunk);
+    let hash = 0;
     let note: BackupNote | undefined;
     try {
       for (;;) {
@@ -120,7 +118,7 @@ export class BackupReader {
         }
         const objection = census.add(chunk);
         if (objection !== undefined) throw damaged(this.#name, objection);
-        hash = crc32c(next.value, hash);
+        if (chunk.records.length > 0) hash = crc32c(next.value, hash);
         yield next.value;
       }
     } finally {

@@ -7,7 +7,7 @@ export default class SnapshotStatus extends BaseCommand {
   static override description =
     `Reads all of it and checks every checksum: one wrong bit ends with exit code 74 and says where. No server is asked.
 
-In a pipe: hash, revision, keys, size, version, cluster id, member id, log index, log term. The hash is that of the state: backups of a cluster at the same log index have the same, whichever members they are from, unless one was compacting.`;
+In a pipe: hash, revision, keys, size, version, cluster id, member id, log index, log term. The hash is that of the keys and their history: backups at the same revision have the same, whichever members they are from, unless one of them was compacting.`;
   static override examples = [
     "<%= config.bin %> <%= command.id %> backup.snap",
     "<%= config.bin %> <%= command.id %> backup.snap -o json | jq .revision",

@@ -132,6 +132,11 @@ describe("A snapshot on its way to a client", () => {
     assert.equal(error.code, "CANCELLED");
     for await (const _ of client.maintenance.snapshot()) break;
     while (cancelled < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    const early = new AbortController();
+    const reading = failure(read(open(endpoint).maintenance.snapshot({ signal: early.signal })));
+    // While the connection is made.
+    early.abort();
+    assert.equal((await reading).code, "CANCELLED");
     const late = await failure(read(client.maintenance.snapshot({ signal: abort.signal })));
     assert.equal(late.code, "CANCELLED");
   });

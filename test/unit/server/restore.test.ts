@@ -69,7 +69,8 @@ const usage = (pattern: RegExp) => (error: unknown) => {
   return true;
 };
 
-describe("A restored member", () => {
+describe("A restored member", function () {
+  this.timeout(isFull ? 3_600_000 : 20_000);
   let source: StateMachine;
   let backup: Buffer;
   before(async () => {
