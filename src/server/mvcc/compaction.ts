@@ -53,6 +53,8 @@ export class Compactor {
   #isRunning = false;
   #finished: Deferred<void> | undefined = undefined;
   #unpinned: Deferred<void> | undefined = undefined;
+  /** Readers for whom nothing at all may be removed. */
+  #holds = 0;
   #hashes: CompactionHash[] = [];
 
   constructor(options: CompactorOptions, finishedRevision: number) {
@@ -89,6 +91,19 @@ export class Compactor {
     this.#pins.add(pin);
     return () => {
       this.#pins.delete(pin);
+      this.#unpinned?.resolve();
+      this.#unpinned = undefined;
+    };
+  }
+
+  /**
+   * Holds back all removal, that under way too, until the returned function is called: for readers who take the records
+   * as they are. Half of a history with its removals and half without them would bring deleted keys back.
+   */
+  hold(): () => void {
+    this.#holds++;
+    return () => {
+      this.#holds--;
       this.#unpinned?.resolve();
       this.#unpinned = undefined;
     };
@@ -148,6 +163,8 @@ export class Compactor {
     }
     const unremoved = this.#unremoved;
     while (epoch === this.#epoch) {
+      await this.#waitForHolds();
+      if (epoch !== this.#epoch) return;
       const biteStartMs = observed?.clock.nowMs() ?? 0;
       const step = engine.compactStep(revision, BITE_RECORDS);
       observed?.observer.compactionPaused(observed.clock.nowMs() - biteStartMs);
@@ -173,6 +190,13 @@ export class Compactor {
 
   async #waitForPins(revision: number): Promise<void> {
     while ([...this.#pins].some((pin) => pin.compactRevision < revision)) {
+      this.#unpinned ??= createDeferred<void>();
+      await this.#unpinned.promise;
+    }
+  }
+
+  async #waitForHolds(): Promise<void> {
+    while (this.#holds > 0) {
       this.#unpinned ??= createDeferred<void>();
       await this.#unpinned.promise;
     }

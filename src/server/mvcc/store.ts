@@ -230,7 +230,7 @@ export class Store implements KvReader, KvWriter {
   openSnapshot(): StoreSnapshot {
     const epoch = this.#epoch;
     const reader = new PageReader(this.#engine.records(0, this.#currentRevision));
-    const unpin = this.#compactor.pin(this.#compactRevision);
+    const release = this.#compactor.hold();
     return {
       currentRevision: this.#currentRevision,
       compactRevision: this.#compactRevision,
@@ -240,7 +240,7 @@ export class Store implements KvReader, KvWriter {
       }),
       close: () => {
         reader.close();
-        unpin();
+        release();
       },
     };
   }

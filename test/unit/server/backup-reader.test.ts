@@ -60,6 +60,7 @@ describe("A backup that is read", function () {
 
   it("tells what it holds, in blocks of any size", async () => {
     const state = busyState(1);
+    await state.store.compactionFinished();
     const bytes = await backupOf(state);
     for (const blockBytes of [1, 7, 4_096, bytes.length]) {
       const report = await inspectBackup(blocksOf(bytes, blockBytes), "b.snap");

@@ -209,6 +209,31 @@ describe("StateMachine", () => {
     assert.ok(state.store.stats().records < 10);
   });
 
+  it("brings no deleted key back when a compaction was under way as the snapshot began", async () => {
+    const state = createState(() => new Promise((resolve) => setImmediate(resolve)));
+    for (let i = 0; i < 2_000; i++) state.apply(put(`k${i}`, "x".repeat(300)));
+    for (let i = 0; i < 2_000; i++) state.apply(remove(`k${i}`));
+    state.apply(put("last"));
+    state.apply({
+      kind: "compaction",
+      request: { revision: state.store.currentRevision, physical: false },
+    });
+    const copy = createState();
+    const restore = copy.beginRestore();
+    const snapshot = state.openSnapshot();
+    for await (const chunk of snapshot.chunks) {
+      await restore.load(chunk);
+      for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await restore.prepare();
+    restore.finish();
+    snapshot.close();
+    assert.equal(copy.store.stats().liveKeys, 1);
+    await state.store.compactionFinished();
+    await copy.store.compactionFinished();
+    assert.equal(await digestOf(copy), await digestOf(state));
+  });
+
   it("writes many leases and many records into chunks of bounded size", async () => {
     const state = createState();
     for (let i = 1; i <= 12_000; i++) state.apply(grant(BigInt(i)));

@@ -33,7 +33,11 @@ describe("The data directory", () => {
     await fresh.close();
     const again = await DataDir.open(fs.reboot("dropped", { seed: 2 }), path, silentLog);
     assert.deepEqual(again.identity, identity);
-    assert.deepEqual(again.paths, { wal: `${path}/member/wal`, snapshots: `${path}/member/snap` });
+    assert.deepEqual(again.paths, {
+      wal: `${path}/member/wal`,
+      snapshots: `${path}/member/snap`,
+      database: `${path}/member/db`,
+    });
   });
 
   it("is looked into without being made, locked or taken for a member's too early", async () => {
