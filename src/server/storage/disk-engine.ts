@@ -153,11 +153,6 @@ export class DiskEngine implements Engine {
     return { liveKeys: this.#content.counts.total, records, sizeBytes, sizeInUseBytes };
   }
 
-  /** Bytes of the files. */
-  fileBytes(): number {
-    return this.#options.database.sizeBytes();
-  }
-
   /**
    * From now on `describe` is asked, between two commands, what goes with everything appended so far; all of it gets
    * into one write.

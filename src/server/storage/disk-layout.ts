@@ -30,7 +30,6 @@ export type Space = (typeof space)[keyof typeof space];
 
 /** The one key outside of all generations: the generation in use and what is true of it. */
 export const rootKey = Buffer.from("\xff\xff\xff\xffroot", "latin1");
-export const GENERATION_MAX = 0xffff_fffe;
 
 /** Two reasons for a record to go: it was superseded, or it is a removal that nobody needs to see any more. */
 export const garbageKind = { superseded: 0, removal: 1 } as const;
