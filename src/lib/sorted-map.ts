@@ -85,7 +85,7 @@ export class SortedMap<V> {
   readonly #pathNodes: Inner<V>[] = [];
   readonly #pathIndexes: number[] = [];
 
-  /** A map of these entries, which ascend by key and have no key twice; a fifth of the time that setting them takes. */
+  /** A map of these entries, which ascend by key and have no key twice: no search for each of them. */
   static fromAscending<V>(keys: readonly ByteString[], values: readonly V[]): SortedMap<V> {
     const map = new SortedMap<V>();
     if (keys.length === 0) return map;

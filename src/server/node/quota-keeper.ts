@@ -8,7 +8,7 @@ const CHECK_MS = 1_000;
 const WARNED_SHARE = 0.8;
 const CLEARED_SHARE = 0.9;
 
-type KeptNode = Pick<ServerNode, "memberId" | "leaderId" | "quotaBytes" | "alarms" | "propose"> & {
+type KeptNode = Pick<ServerNode, "memberId" | "quotaBytes" | "alarms" | "propose"> & {
   readonly kv: { stats(): { readonly sizeBytes: number } };
 };
 

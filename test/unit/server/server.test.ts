@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StorageFailure } from "../../../src/lib/errors.ts";
 import { limits } from "../../../src/lib/limits.ts";
+import { rocksSkipReason } from "../../suites/rocks-module.ts";
 import { saying } from "./config-world.ts";
 import { ServerWorld, tlsFile } from "./server-world.ts";
 
@@ -63,6 +64,28 @@ describe("A server", () => {
     assert.equal(second.memberId, first.memberId);
     assert.equal(second.clusterId, first.clusterId);
     assert.equal((await world.connect(second).kv.get("a"))?.value.toString(), "1");
+  });
+
+  it("finds its keys again with its records on disk, and refuses to start with the other engine", async function () {
+    if (rocksSkipReason !== undefined) {
+      console.log(`      ${rocksSkipReason}`);
+      this.skip();
+    }
+    const first = await world.start({ storage: "rocksdb" });
+    const client = world.connect(first);
+    for (let i = 0; i < 50; i++) await client.kv.put(`k${i}`, `${i}`);
+    await client.kv.delete("k1");
+    await first.close();
+    await assert.rejects(world.start(), (error: Error & { hint?: string }) => {
+      assert.match(error.message, /kept by --storage rocksdb, .* started with --storage memory/);
+      assert.match(error.hint ?? "", /snapshot save .* snapshot restore .*--storage memory/s);
+      return true;
+    });
+    const again = world.connect(await world.start({ storage: "rocksdb" }));
+    assert.equal((await again.kv.get("k49"))?.value.toString(), "49");
+    assert.equal(await again.kv.get("k1"), undefined);
+    await again.kv.put("k1", "anew");
+    assert.equal((await again.kv.get("k1"))?.value.toString(), "anew");
   });
 
   it("refuses a data directory that another server uses, and does not disturb that one", async () => {

@@ -15,7 +15,6 @@ function setUp(isClearing = true) {
   } as unknown as Log;
   const world = {
     memberId: 1n,
-    leaderId: 1n,
     quotaBytes: 1_000,
     sizeBytes: 0,
     raised: [] as bigint[],
