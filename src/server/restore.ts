@@ -44,6 +44,7 @@ export interface RestoreSource {
 
 /** The member that a restore has made. */
 export interface RestoredMember extends MemberIdentity {
+  readonly engine: EngineKind;
   readonly self: InitialMember;
   /** As the flags name them, this one among them. */
   readonly members: readonly InitialMember[];
@@ -78,6 +79,7 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<Restored
   const backup = await makeDirectory(fs, dataDir, plan, reader, checked, source.name);
   return {
     ...plan.identity,
+    engine: plan.engine,
     self: plan.self,
     members: plan.members,
     revision: plan.meta.currentRevision,

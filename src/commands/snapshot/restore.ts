@@ -19,6 +19,10 @@ const memberFlags = {
     description: "Goes into the ids; made from the backup unless set. The same for all members",
     helpValue: "<text>",
   }),
+  storage: Flags.string({
+    description: "Storage engine of this member; memory unless set",
+    options: ["memory", "rocksdb"],
+  }),
   id: Flags.string({ description: "Number of this member in --cluster, from 1", helpValue: "<n>" }),
   cluster: Flags.string({
     description: "Peer URLs of all members, in place of --initial-cluster; the n-th is that of member n",
@@ -41,6 +45,7 @@ After a restore revisions go on from that of the backup: clients that had seen l
     "<%= config.bin %> <%= command.id %> backup.snap --data-dir n1.metastore --name n1 --initial-cluster n1=http://10.0.0.1:2380,n2=http://10.0.0.2:2380,n3=http://10.0.0.3:2380 --initial-advertise-peer-urls http://10.0.0.1:2380",
     "<%= config.bin %> <%= command.id %> backup.snap --data-dir d2 --id 2 --cluster http://10.0.0.1:2380,http://10.0.0.2:2380,http://10.0.0.3:2380",
     "<%= config.bin %> <%= command.id %> backup.snap --data-dir d --bump-revision 1000000000 --mark-compacted",
+    "<%= config.bin %> <%= command.id %> backup.snap --data-dir on-disk.metastore --storage rocksdb",
     "gunzip < backup.snap.gz | <%= config.bin %> <%= command.id %> - --data-dir restored.metastore",
   ];
   static override args = {
@@ -146,8 +151,9 @@ function stdinUntil(signal: AbortSignal): AsyncIterable<Uint8Array> {
 }
 
 /** What the member is to be started with; a lone one needs its directory alone. */
-function startCommand(dataDir: string, { self, members }: RestoredMember): string {
+function startCommand(dataDir: string, { self, members, engine }: RestoredMember): string {
   const words = ["metastore serve", `--data-dir ${shellWord(dataDir)}`];
+  if (engine !== "memory") words.push(`--storage ${engine}`);
   if (members.length > 1) {
     const all = members.flatMap(({ name, peerUrls }) => peerUrls.map((url) => `${name}=${url}`));
     words.push(

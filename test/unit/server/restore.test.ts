@@ -210,6 +210,15 @@ describe("A restored member", function () {
     await storage.close();
   });
 
+  it("is of the engine that is asked for, and of no other", async () => {
+    const fs = new SimFs({ seed: 1 });
+    const backup = await backupOf(busyState(3));
+    const restored = await restore(fs, backup, { flags: { storage: "rocksdb" } });
+    assert.equal(restored.engine, "rocksdb");
+    await assert.rejects(opened(fs), usage(/kept by --storage rocksdb/));
+    assert.equal((await restore(new SimFs({ seed: 1 }), backup)).engine, "memory");
+  });
+
   it("is refused a revision beyond restoredRevisionMax", async () => {
     const room = limits.restoredRevisionMax - source.store.currentRevision;
     const fs = new SimFs({ seed: 1 });
