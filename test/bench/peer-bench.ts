@@ -36,6 +36,7 @@ class Receiver implements PeerHandler {
     for await (const _ of chunks);
   }
   unreachable(): void {}
+  gone(): void {}
   snapshotSent(): void {
     this.onSnapshotSent();
   }

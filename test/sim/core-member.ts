@@ -213,6 +213,12 @@ export class CoreMember implements PeerHandler {
     this.pump();
   }
 
+  gone(peer: bigint): void {
+    if (this.raw.leader !== peer) return;
+    this.raw.forgetLeader();
+    this.pump();
+  }
+
   snapshotSent(peer: bigint, succeeded: boolean): void {
     this.raw.reportSnapshot(peer, succeeded);
     this.pump();

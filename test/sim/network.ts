@@ -19,6 +19,8 @@ import type { VirtualTime } from "./virtual-time.ts";
 const PEACE_LATENCY_MS = 0.5;
 /** A call over a broken link: whether its caller learns at once that nobody received it. */
 const REFUSED_SHARE = 0.5;
+/** Of what is lost for want of a connection: how often a refused one tells that nobody is there. */
+const GONE_SHARE = 0.2;
 
 /** All links between members. Every directed link may be blocked; the rest is the settings'. */
 export class SimNetwork {
@@ -174,6 +176,12 @@ export class SimNetwork {
   #reportUnreachable(from: Endpoint, to: bigint): void {
     if (!this.#random.chance(0.5)) return;
     from.process.post(0, `unreachable ${to}`, () => from.handler.unreachable(to));
+    // A wall that refuses connections both ways looks like a process that is gone.
+    const isCutOff = this.link(from.id, to).isBlocked && this.link(to, from.id).isBlocked;
+    if ((this.endpoint(to) === undefined || isCutOff) && this.#random.chance(GONE_SHARE)) {
+      this.counts.add("members told to be gone");
+      from.process.post(0, `gone ${to}`, () => from.handler.gone(to));
+    }
   }
 
   carrySnapshot(from: Endpoint, message: Message, state: StateSnapshot): void {

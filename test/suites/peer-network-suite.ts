@@ -36,6 +36,7 @@ interface MemberUnderTest {
 class SuiteHandler implements PeerHandler {
   readonly messages: Message[] = [];
   readonly unreachables: bigint[] = [];
+  readonly gonePeers: bigint[] = [];
   readonly sent: { peer: bigint; succeeded: boolean }[] = [];
   removals = 0;
   onSnapshot: PeerHandler["receiveSnapshot"] = async (_message, chunks) => {
@@ -49,6 +50,10 @@ class SuiteHandler implements PeerHandler {
   receiveSnapshot(message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     return this.onSnapshot(message, chunks);
   }
+  gone(peer: bigint): void {
+    this.gonePeers.push(peer);
+  }
+
   unreachable(peer: bigint): void {
     this.unreachables.push(peer);
   }
@@ -280,6 +285,18 @@ export function describePeerNetwork(name: string, createFixture: () => Promise<P
           () => again.handler.messages.length === 1 && a.handler.messages.length === 1,
           "messages both ways",
         );
+      });
+
+      it("that ended at both ends, and find nobody, tell that the peer is gone; a silent peer is not", async () => {
+        const [a, b] = await pair();
+        await fixture.pass(200);
+        assert.deepEqual(a.handler.gonePeers, []);
+        await b.network.close();
+        await fixture.until(() => {
+          a.network.send([messageOf(messageType.heartbeat, 1n, 2n)]);
+          return a.handler.gonePeers.length > 0;
+        }, "gone told");
+        assert.equal(a.handler.gonePeers[0], 2n);
       });
 
       it("are not said of peers that are unknown", async () => {

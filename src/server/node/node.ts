@@ -31,6 +31,7 @@ import {
 import { Applier } from "./applier.ts";
 import { Consensus, type LogWriter } from "./consensus.ts";
 import type { DurableState } from "./durable-state.ts";
+import { LeaderLoss } from "./leader-loss.ts";
 import { LeaderTransfer } from "./leader-transfer.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { MemberChanges } from "./member-changes.ts";
@@ -135,6 +136,8 @@ export class MemberNode implements ServerNode {
   readonly #leases: LeaseKeeper;
   readonly #changes: MemberChanges;
   readonly #transfer: LeaderTransfer;
+  /** Without pre-vote, wrong news would depose a leader. */
+  readonly #leaderLoss: LeaderLoss | undefined;
   readonly #remote: RemoteLeader;
   readonly #snapshotter: Snapshotter;
   readonly #exchange: SnapshotExchange;
@@ -262,6 +265,15 @@ export class MemberNode implements ServerNode {
       connectedSinceMs: (member) => this.#network.connectedSinceMs(member),
       pollMs: Math.max(1, Math.floor(options.heartbeatMs / 10)),
     });
+    if (options.isPreVote) {
+      this.#leaderLoss = new LeaderLoss({
+        memberId,
+        raw: this.#raw,
+        clock,
+        wake: () => this.#consensus.wake(),
+        turnMs: options.heartbeatMs,
+      });
+    }
     this.#remote = new RemoteLeader(this.#network, this.#timeoutMs);
     this.#snapshotter = new Snapshotter({
       clock,
@@ -404,6 +416,7 @@ export class MemberNode implements ServerNode {
       for (let i = TICKS_LEFT_AT_START; i < this.#electionTicks; i++) this.#raw.tick();
     }
     await this.#untilAnswered(() => this.readBarrier());
+    this.#snapshotter.started();
   }
 
   /** The only voter there is. */
@@ -427,6 +440,7 @@ export class MemberNode implements ServerNode {
     if (this.#isStopped) return;
     this.#isStopped = true;
     for (const timer of this.#timers) timer.cancel();
+    this.#leaderLoss?.stop();
     this.#leases.stop();
     this.#reads.stop();
     this.#proposals.stop(new RequestError("stopped"));
@@ -649,6 +663,7 @@ export class MemberNode implements ServerNode {
         this.#raw.reportUnreachable(peer);
         this.#consensus.wake();
       },
+      gone: (peer) => this.#leaderLoss?.gone(peer),
       snapshotSent: (peer, succeeded) => {
         this.#raw.reportSnapshot(peer, succeeded);
         this.#consensus.wake();

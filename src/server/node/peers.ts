@@ -49,6 +49,11 @@ export interface PeerHandler {
   receiveSnapshot(message: Message, chunks: AsyncIterable<Uint8Array>): Promise<void>;
   /** Messages to this peer are being lost. */
   unreachable(peer: bigint): void;
+  /**
+   * The peer's process is gone, as far as can be seen from here: its connections ended, and all its addresses refuse
+   * new ones. Not told of a peer that is merely silent.
+   */
+  gone(peer: bigint): void;
   /** Whether the peer has the whole snapshot that was sent to it. */
   snapshotSent(peer: bigint, succeeded: boolean): void;
   /** The answer to another member's `call`. Rejections with RequestError travel back to it. */

@@ -75,9 +75,17 @@ export class Snapshotter {
   applied(entries: readonly Entry[]): void {
     this.#entriesSince += entries.length;
     for (const entry of entries) this.#logBytesSince += entry.data.length + ENTRY_OVERHEAD_BYTES;
+    if (this.#logBytesSince >= Math.max(this.#logBytesMin, this.#lastSizeBytes)) this.#begin();
+  }
+
+  /** The member has started: what it had to apply for that, the next start need not apply again. */
+  started(): void {
+    this.#begin();
+  }
+
+  #begin(): void {
     if (this.#running !== undefined || this.#isPaused || this.#isStopped) return;
     if (this.#entriesSince < this.#entriesMin) return;
-    if (this.#logBytesSince < Math.max(this.#logBytesMin, this.#lastSizeBytes)) return;
     // Not within apply: the entries of this batch are answered first.
     this.#running = new Promise<void>((resolve) => this.#clock.defer(resolve))
       .then(() => this.#take())

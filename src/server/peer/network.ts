@@ -232,6 +232,7 @@ class Network implements SocketPeerNetwork {
       log,
       observer,
       onUnreachable: () => this.#handler?.unreachable(peer.id),
+      onGone: () => this.#tellGone(peer.id),
       onRemoved: () => this.#tellRemoved(peer.id),
     });
     into.set(peer.id, link);
@@ -319,6 +320,12 @@ class Network implements SocketPeerNetwork {
     if (nowMs - (this.#violationSaidMs.get(peer) ?? Number.NEGATIVE_INFINITY) < VIOLATION_LOG_MS) return;
     this.#violationSaidMs.set(peer, nowMs);
     log.error("closed a stream on which a peer sent what it may not", { peer: hexId(peer), reason });
+  }
+
+  /** A peer that still sends is not gone, whatever its address says. */
+  #tellGone(peer: bigint): void {
+    for (const incoming of this.#incoming.values()) if (incoming.peer === peer) return;
+    this.#handler?.gone(peer);
   }
 
   #tellRemoved(peer: bigint): void {

@@ -29,6 +29,8 @@ export interface OutgoingStreamSink {
   lost(url: string, reason: string): void;
   /** An attempt to connect failed; the next follows by itself. */
   refused(url: string, reason: string): void;
+  /** Every URL in turn refused the connection: nobody listens there. */
+  gone(): void;
   removed(): void;
   sent(bytes: number): void;
   oversized(message: Message): void;
@@ -57,6 +59,8 @@ export class OutgoingStream {
   #nextUrl = 0;
   /** Failures since the last connection that proved to work. */
   #failures = 0;
+  /** How many attempts in a row found nobody listening. */
+  #refusals = 0;
 
   constructor(options: OutgoingStreamOptions) {
     this.#options = options;
@@ -117,13 +121,15 @@ export class OutgoingStream {
     this.#nextUrl++;
     const { dialer, headers, channel, clock, limits, sink } = this.#options;
     let isSettled = false;
-    const fail = (reason: string): void => {
+    const fail = (reason: string, code?: string): void => {
       if (isSettled) return;
       isSettled = true;
       timer?.cancel();
       this.#attempt = undefined;
       if (this.#isClosed) return;
       sink.refused(url, reason);
+      this.#refusals = code === "ECONNREFUSED" ? this.#refusals + 1 : 0;
+      if (this.#refusals >= this.#urls.length) sink.gone();
       this.#dialLater();
     };
     let timer: Timer | undefined;
@@ -141,13 +147,14 @@ export class OutgoingStream {
     }
     this.#attempt = request;
     timer = clock.after(limits.dialTimeoutMs, () => request.destroy(new Error("no answer in time")));
-    request.on("error", (error) => fail(textOf(error)));
+    request.on("error", (error: NodeJS.ErrnoException) => fail(textOf(error), error.code));
     request.on("close", () => fail("the connection was closed"));
     request.on("response", (response) => this.#readAnswer(response, fail));
     request.on("upgrade", (_response, socket, head) => {
       timer?.cancel();
       isSettled = true;
       this.#attempt = undefined;
+      this.#refusals = 0;
       this.#begin(url, socket as Socket, head);
     });
     request.end();

@@ -21,6 +21,7 @@ export interface PeerLinkOptions {
   readonly observer: PeerObserver;
   /** Never called from within `send`: what is told may send again. */
   readonly onUnreachable: () => void;
+  readonly onGone: () => void;
   readonly onRemoved: () => void;
 }
 
@@ -88,7 +89,7 @@ export class PeerLink {
   }
 
   #createStream(channel: Channel): OutgoingStream {
-    const { peer, dialer, headers, clock, prng, limits, log, observer, onRemoved } = this.#options;
+    const { peer, dialer, headers, clock, prng, limits, log, observer, onGone, onRemoved } = this.#options;
     const fields = { peer: hexId(peer.id), stream: channel };
     return new OutgoingStream({
       channel,
@@ -105,6 +106,9 @@ export class PeerLink {
           if (!this.#isClosed) this.#unreachable();
         },
         refused: (url, reason) => this.#sayOnce(`${url} ${reason}`, { ...fields, url, reason }),
+        gone: () => {
+          if (!this.#isClosed) onGone();
+        },
         removed: onRemoved,
         sent: (bytes) => observer.sent(peer.id, bytes),
         oversized: (message) => {

@@ -119,7 +119,7 @@ export class SegmentWriter {
         this.#frameSequence++;
         this.#chain = chain;
         this.#isVouched = false;
-        if (this.#offset > this.#active.sizeBytes / 4) this.#preparer.begin();
+        if (this.#offset > this.#active.sizeBytes / 2) this.#preparer.begin();
       }
       done(error, bytes.length);
     });

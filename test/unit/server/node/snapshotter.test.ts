@@ -106,6 +106,18 @@ describe("Snapshotter", () => {
     assert.equal(events[0], "write 42 2");
   });
 
+  it("takes one after a start that had enough entries to apply, however few bytes", async () => {
+    const { snapshotter, events, settle } = setUp();
+    snapshotter.applied(entries(9, 1));
+    snapshotter.started();
+    await settle();
+    assert.equal(events.length, 0);
+    snapshotter.applied(entries(1, 1));
+    snapshotter.started();
+    await settle();
+    assert.equal(events[0], "write 42 2");
+  });
+
   it("reports a failed write, lets compaction go on and keeps the old files", async () => {
     const { snapshotter, events, failures, settle } = setUp({ writeFails: true });
     snapshotter.applied(entries(10, 500));

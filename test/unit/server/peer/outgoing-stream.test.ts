@@ -19,6 +19,7 @@ class RecordingSink implements OutgoingStreamSink {
   connected = (url: string): void => void this.told.push(`connected ${url}`);
   lost = (_url: string, reason: string): void => void this.told.push(`lost ${reason}`);
   refused = (url: string, reason: string): void => void this.told.push(`refused ${url} ${reason}`);
+  gone = (): void => void this.told.push("gone");
   removed = (): void => void this.told.push("removed");
   sent(): void {}
   oversized = (): void => void this.told.push("oversized");
@@ -81,6 +82,18 @@ describe("A stream that this member dials", () => {
     );
   };
   const pong = (number: number): Buffer => encodeFrame({ messages: [], ping: 0, pong: number });
+
+  it("tells that a peer is gone once every URL refused in turn, and not while one does something else", async () => {
+    const quiet = { redialMsMin: 20, redialMsMax: 20 };
+    const gone = open(["http://127.0.0.1:1", "http://127.0.0.1:2"], quiet);
+    await until(() => gone.sink.count("gone") > 0, "gone told");
+    assert.ok(gone.sink.count("refused") >= 2);
+
+    const hangsUp = await peer((socket) => socket.destroy());
+    const alive = open(["http://127.0.0.1:1", hangsUp], quiet);
+    await until(() => alive.sink.count("refused") >= 6, "three rounds");
+    assert.equal(alive.sink.count("gone"), 0);
+  });
 
   it("tries all URLs of the peer in turn, unusable ones too", async () => {
     const url = await peer(accept);

@@ -75,6 +75,7 @@ export function stateOf(chunks: StateSnapshot["chunks"]): StateSnapshot & { read
 export class RecordingHandler implements PeerHandler {
   readonly messages: Message[] = [];
   readonly unreachables: bigint[] = [];
+  readonly gonePeers: bigint[] = [];
   readonly snapshotsSent: { peer: bigint; succeeded: boolean }[] = [];
   readonly snapshots: { message: Message; chunks: Buffer[] }[] = [];
   removals = 0;
@@ -93,6 +94,10 @@ export class RecordingHandler implements PeerHandler {
 
   receiveSnapshot(received: Message, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     return this.onSnapshot(received, chunks);
+  }
+
+  gone(peer: bigint): void {
+    this.gonePeers.push(peer);
   }
 
   unreachable(peer: bigint): void {
