@@ -19,10 +19,13 @@ export interface KillLeaderOptions extends ScenarioOptions {
   readonly clients?: number;
 }
 
-/** The leader is killed again and again under load: writes go on within two election time-outs, and none is lost. */
+/**
+ * The leader is killed again and again under load: writes go on within two election time-outs, and none is lost. The
+ * members reach each other without a proxy, so that a dead process refuses connections as it does in life.
+ */
 export async function killLeader(options: KillLeaderOptions): Promise<ScenarioResult> {
   const prng = createPrng(options.seed);
-  return withCluster(await Cluster.start(clusterOptions(options, 3)), (cluster) =>
+  return withCluster(await Cluster.start(clusterOptions(options, 3, { isProxied: false })), (cluster) =>
     withWorkload(
       Workload.start(cluster, { clients: options.clients ?? 8, seed: prng.below(2 ** 31), pauseMs: 20 }),
       async (workload) => {
