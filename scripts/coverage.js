@@ -1,13 +1,13 @@
-// Coverage of mvcc, storage and lease by their tests, of the code as tsc compiles it: the loader that runs the tests
+// Coverage of mvcc, storage, lease and raft by their tests, of the code as tsc compiles it: the loader that runs the tests
 // otherwise puts helpers of its own into every file, and they count as branches that nobody takes.
-// Usage: npm run coverage. Ends with 1 when a folder has 95 % of its branches or less.
+// Usage: npm run coverage. Ends with 1 when a folder has 95 % of its branches or less, raft 97 %.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BRANCHES_MIN = 0.95;
-const folders = ["mvcc", "storage", "lease"];
+const branchesMin = { mvcc: 0.95, storage: 0.95, lease: 0.95, raft: 0.97 };
+const folders = Object.keys(branchesMin);
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const build = join(root, "coverage", "build");
@@ -50,7 +50,7 @@ for (const folder of folders) {
   const inside = measured.filter(([path]) => relative(root, path).startsWith(join("src", "server", folder)));
   const branches = inside.flatMap(([, file]) => Object.values(file.b).flat());
   const taken = branches.filter((count) => count > 0).length;
-  const isEnough = branches.length > 0 && taken / branches.length > BRANCHES_MIN;
+  const isEnough = branches.length > 0 && taken / branches.length > branchesMin[folder];
   console.log(
     `${folder}: ${taken} of ${branches.length} branches taken${isEnough ? "" : ", which is too few"}`,
   );
