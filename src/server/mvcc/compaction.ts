@@ -30,8 +30,8 @@ export interface CompactorOptions {
   readonly recordsWritten: () => number;
   /** Ends this turn, between bites of hashing. */
   readonly yieldTurn: () => Promise<void>;
-  /** The rest between bites of removal. */
-  readonly pause: () => Promise<void>;
+  /** The rest after a bite of removal that took so long (0 where nobody observes). */
+  readonly pause: (biteMs: number) => Promise<void>;
   readonly observed?:
     | { readonly clock: Pick<Clock, "nowMs">; readonly observer: CompactionObserver }
     | undefined;
@@ -166,10 +166,17 @@ export class Compactor {
       await this.#waitForHolds();
       if (epoch !== this.#epoch) return;
       const biteStartMs = observed?.clock.nowMs() ?? 0;
+      const biteMs = (): number => (observed?.clock.nowMs() ?? 0) - biteStartMs;
       const step = engine.compactStep(revision, BITE_RECORDS);
-      observed?.observer.compactionPaused(observed.clock.nowMs() - biteStartMs);
-      if (step instanceof Promise ? await step : step) break;
-      await pause();
+      let tookMs = biteMs();
+      observed?.observer.compactionPaused(tookMs);
+      let isDone = step;
+      if (isDone instanceof Promise) {
+        isDone = await isDone;
+        tookMs = biteMs();
+      }
+      if (isDone) break;
+      await pause(tookMs);
     }
     if (epoch !== this.#epoch) return;
     const removed = unremoved - this.#unremoved;

@@ -39,19 +39,32 @@ export class PageReader {
   };
 }
 
-/** The pages up to the end, at once where the records are. `check` may throw before each; closed whatever happens. */
-export function pagesOf(reader: PageReader, isAtHand: boolean, check: () => void): EventualItems<RecordPage> {
-  return isAtHand ? pagesNow(reader, check) : pagesLater(reader, check);
+/**
+ * The pages up to the end, at once where the records are. `check` may throw before each; closed whatever happens.
+ * `isKept`, for records at hand only, leaves out those it says no to.
+ */
+export function pagesOf(
+  reader: PageReader,
+  isAtHand: boolean,
+  check: () => void,
+  isKept?: (record: VersionedRecord) => boolean,
+): EventualItems<RecordPage> {
+  return isAtHand ? pagesNow(reader, check, isKept) : pagesLater(reader, check);
 }
 
-function* pagesNow(reader: PageReader, check: () => void): Generator<RecordPage> {
+function* pagesNow(
+  reader: PageReader,
+  check: () => void,
+  isKept: ((record: VersionedRecord) => boolean) | undefined,
+): Generator<RecordPage> {
   try {
     for (;;) {
       const page = reader.next(PAGE_RECORDS);
       assert(!(page instanceof Promise), "an engine without a loader has all records at hand");
       check();
       if (page.length === 0) return;
-      yield page;
+      const kept = isKept === undefined ? page : page.filter(isKept);
+      if (kept.length > 0) yield kept;
     }
   } finally {
     reader.close();

@@ -13,7 +13,7 @@ import { type ByteString, compare, OPEN_END } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RequestError } from "../../lib/errors.ts";
 import type { Eventual, EventualItems } from "../../lib/eventual.ts";
-import type { Engine, EngineLoader, EngineStats, EngineView } from "../storage/index.ts";
+import type { Engine, EngineLoader, EngineStats, EngineView, VersionedRecord } from "../storage/index.ts";
 import { type CompactionHash, type CompactionObserver, Compactor } from "./compaction.ts";
 import { hashRecords } from "./hash.ts";
 import { OperationCounts } from "./operation-counts.ts";
@@ -40,9 +40,9 @@ export interface StoreOptions {
   readonly leases: LeaseDirectory;
   /** Resolves in a later turn of the event loop: between bites of long work. */
   readonly yieldTurn: () => Promise<void>;
-  /** The rest between bites of removal after a compaction; yieldTurn when left out. */
-  readonly pauseCompaction?: () => Promise<void>;
-  /** Who is told of long work, and the clock that times it; nothing is decided by it. */
+  /** The rest after a bite of a compaction's removal that took so long; yieldTurn when left out. */
+  readonly pauseCompaction?: (biteMs: number) => Promise<void>;
+  /** Who is told of long work, and the clock that times it; nothing but rests is decided by it. */
   readonly observed?: { readonly clock: Pick<Clock, "nowMs">; readonly observer: StoreObserver };
 }
 
@@ -231,18 +231,35 @@ export class Store implements KvReader, KvWriter {
     const epoch = this.#epoch;
     const reader = new PageReader(this.#engine.records(0, this.#currentRevision));
     const release = this.#compactor.hold();
+    const isAtHand = this.loader === undefined;
+    const compactRevision = this.#compactRevision;
+    const { finishedRevision } = this.#compactor;
+    // Where it costs no read, what is to be removed is left out: nobody loads, and removes, it again.
+    const isLeftOut = isAtHand && finishedRevision < compactRevision;
     return {
       currentRevision: this.#currentRevision,
-      compactRevision: this.#compactRevision,
-      finishedCompactRevision: this.#compactor.finishedRevision,
-      pages: pagesOf(reader, this.loader === undefined, () => {
-        if (epoch !== this.#epoch) throw new RequestError("leaderChanged");
-      }),
+      compactRevision,
+      finishedCompactRevision: isLeftOut ? compactRevision : finishedRevision,
+      pages: pagesOf(
+        reader,
+        isAtHand,
+        () => {
+          if (epoch !== this.#epoch) throw new RequestError("leaderChanged");
+        },
+        isLeftOut ? (record) => this.#survives(record, compactRevision) : undefined,
+      ),
       close: () => {
         reader.close();
         release();
       },
     };
+  }
+
+  /** Whether a compaction at `revision` keeps the record (law E3 of the engine). */
+  #survives(record: VersionedRecord, revision: number): boolean {
+    if (record.main > revision) return true;
+    if (record.tombstone && record.main < revision) return false;
+    return this.#engine.newest(record.key, revision) === record;
   }
 
   /**

@@ -44,6 +44,28 @@ describe("Compactor", () => {
     assert.equal(compactor.finishedRevision, 5_001);
   });
 
+  it("tells the rest after a bite how long the bite took", async () => {
+    let nowMs = 0;
+    const engine = createEngine(3_000);
+    const { compactStep } = engine;
+    engine.compactStep = (...args) => {
+      nowMs += 7;
+      return compactStep.apply(engine, args);
+    };
+    const bitesMs: number[] = [];
+    const pause = (biteMs: number): Promise<void> => {
+      bitesMs.push(biteMs);
+      return yieldTurn();
+    };
+    const observer = { compactionPaused: () => undefined, compactionFinished: () => undefined };
+    const observed = { clock: { nowMs: () => nowMs }, observer };
+    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause, observed }, -1);
+    compactor.schedule(3_001);
+    await compactor.finished();
+    assert.ok(bitesMs.length >= 2);
+    assert.deepEqual([...new Set(bitesMs)], [7]);
+  });
+
   it("tells its observer of each bite, and of the whole with the records that it removed", async () => {
     let nowMs = 0;
     const clock = { nowMs: () => nowMs++ };
