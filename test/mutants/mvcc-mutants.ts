@@ -86,4 +86,18 @@ export const mvccMutants: readonly Mutant[] = [
     from: "if (watcher.nextRevision > this.#source.currentRevision) this.#outcome.synced(watcher);",
     to: "if (watcher.nextRevision > 0) this.#outcome.synced(watcher);",
   },
+  {
+    number: 513,
+    rule: "a snapshot holds the deletion that compaction keeps, at the compact revision",
+    file: "store.ts",
+    from: "if (record.tombstone && record.main < revision) return false;",
+    to: "if (record.tombstone && record.main <= revision) return false;",
+  },
+  {
+    number: 514,
+    rule: "a snapshot leaves out what is older than what compaction keeps of a key",
+    file: "store.ts",
+    from: "return this.#engine.newest(record.key, revision) === record;",
+    to: "return this.#engine.newest(record.key, revision) !== undefined;",
+  },
 ];

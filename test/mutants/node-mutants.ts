@@ -398,4 +398,32 @@ export const nodeMutants: readonly Mutant[] = [
     from: "right.match - left.match",
     to: "left.match - right.match",
   },
+  {
+    number: 164,
+    rule: "news that the leader is gone calls no election where there is a leader again",
+    file: "leader-loss.ts",
+    from: "    if (raw.leader !== 0n) return;\n",
+    to: "",
+  },
+  {
+    number: 165,
+    rule: "an election that is under way is not begun anew by such news",
+    file: "leader-loss.ts",
+    from: "if (raw.role === role.follower || raw.role === role.preCandidate) raw.campaign();",
+    to: "raw.campaign();",
+  },
+  {
+    number: 166,
+    rule: "those who lost the leader stand one after the other",
+    file: "leader-loss.ts",
+    from: "clock.after(turn * turnMs,",
+    to: "clock.after(0,",
+  },
+  {
+    number: 167,
+    rule: "news of another member's end deposes no leader",
+    file: "leader-loss.ts",
+    from: "if (raw.leader !== peer || peer === memberId) return;",
+    to: "if (peer === memberId) return;",
+  },
 ];
