@@ -53,6 +53,14 @@ export function hashText(text: string, start = 0): number {
   return hash;
 }
 
+/** A hash of plain data, whatever it is made of: objects by names and values, arrays in order. */
+export function hashValue(value: unknown, start = 0): number {
+  if (typeof value !== "object" || value === null) return hashText(`${typeof value}${value}`, start);
+  let hash = hashText(Array.isArray(value) ? "[" : "{", start);
+  for (const name in value) hash = hashValue((value as Record<string, unknown>)[name], hashText(name, hash));
+  return hashText("}", hash);
+}
+
 /** A running hash of all that happens, for "same seed, same course". */
 export class TraceHash {
   #low = 0x811c9dc5;

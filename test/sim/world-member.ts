@@ -13,7 +13,7 @@ import { inMemory } from "./member.ts";
 import type { SimNetwork } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 import type { RaftInvariants, Voters } from "./raft-invariants.ts";
-import { hashText, type Random } from "./random.ts";
+import { hashText, hashValue, type Random } from "./random.ts";
 import type { ClientSide, MemberLog, Seams } from "./seams.ts";
 import type { Tripwire } from "./tripwire.ts";
 import type { WorldSettings } from "./world-settings.ts";
@@ -297,12 +297,9 @@ class ObservedState extends StateMachine {
   }
 
   #answered(answer: unknown): void {
-    const text = JSON.stringify(answer, (_, value) =>
-      typeof value === "bigint" ? value.toString(16) : value,
-    );
     const { store, lessor } = this;
     const rest = `${store.currentRevision} ${store.compactRevision} ${lessor.leaseTimeMs} ${lessor.size}`;
-    this.#applied(hashText(`${text} ${rest}`));
+    this.#applied(hashValue(answer, hashText(rest)));
   }
 
   #applied(answer: number): void {
