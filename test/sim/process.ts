@@ -20,6 +20,7 @@ export class SimProcess {
   #rateBaseMs: number;
   #waiting: (() => void)[] | undefined;
   #isKilled = false;
+  #hasRun = true;
 
   constructor(time: VirtualTime, name: string, clockSettings: { offsetMs: number; rate: number }) {
     this.#time = time;
@@ -88,8 +89,17 @@ export class SimProcess {
   /** Runs `fn` now or, while the process is paused, when it goes on; never when it is killed. */
   run(fn: () => void): void {
     if (this.#isKilled) return;
-    if (this.#waiting === undefined) fn();
-    else this.#waiting.push(fn);
+    if (this.#waiting === undefined) {
+      this.#hasRun = true;
+      fn();
+    } else this.#waiting.push(fn);
+  }
+
+  /** Whether anything happened in it since this was last asked. */
+  takeHasRun(): boolean {
+    const hasRun = this.#hasRun;
+    this.#hasRun = false;
+    return hasRun;
   }
 
   pause(): void {

@@ -107,6 +107,8 @@ async function runSeed(seed: number, options: Options): Promise<Report> {
 async function runShare(options: Options, first: number, onReport: (report: Report) => void): Promise<void> {
   for (let i = first; i < options.seeds; i += options.jobs) {
     onReport(await runSeed(options.seed + i, options));
+    // The world leaves the event loop no time, which the report needs to get out.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

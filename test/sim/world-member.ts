@@ -177,7 +177,7 @@ export class WorldMember {
   /** To be called after every event of the world. */
   observe(): void {
     const node = this.node;
-    if (node === undefined || this.process.isKilled) return;
+    if (node === undefined || this.process.isKilled || !this.process.takeHasRun()) return;
     const { invariants } = this.#options;
     invariants.knowsCommit(this.id, node.raftIndex);
     if (node.leaderId === this.id) {
