@@ -178,7 +178,8 @@ function* candidates<Op>(answered: OpenItems<Op>, pending: OpenItems<Op>): Gener
 /** Sets of operations together with the state they led to. */
 class SeenStates {
   readonly #marked: Uint32Array;
-  readonly #seen = new Map<number, { readonly marked: Uint32Array; readonly state: string }[]>();
+  /** By state and hash of the set: many states belong to one set, and many sets to one state. */
+  readonly #seen = new Map<string, Uint32Array[]>();
   #hash = 0;
 
   constructor(count: number) {
@@ -195,13 +196,14 @@ class SeenStates {
 
   /** False when the marked set was here with this state before. */
   add(state: string): boolean {
-    const known = this.#seen.get(this.#hash);
+    const key = `${this.#hash} ${state}`;
+    const known = this.#seen.get(key);
     if (known === undefined) {
-      this.#seen.set(this.#hash, [{ marked: this.#marked.slice(), state }]);
+      this.#seen.set(key, [this.#marked.slice()]);
       return true;
     }
-    if (known.some((entry) => entry.state === state && isSame(entry.marked, this.#marked))) return false;
-    known.push({ marked: this.#marked.slice(), state });
+    if (known.some((marked) => isSame(marked, this.#marked))) return false;
+    known.push(this.#marked.slice());
     return true;
   }
 

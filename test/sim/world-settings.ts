@@ -86,7 +86,7 @@ export function drawWorldSettings(random: Random, members: number | undefined): 
     clients: random.pick([3, 5, 8]),
     watchers: random.pick([1, 3]),
     leaseholders: random.pick([0, 2]),
-    thinkMs: random.pick([20, 60, 200]),
+    thinkMs: random.pick([30, 80, 250]),
     keys: random.pick([2, 5, 12]),
   };
 }
