@@ -41,12 +41,21 @@ export class GoldenHistory {
     this.log.push({ revision, events });
   }
 
-  /** The KV hash of a member at a revision. */
+  /**
+   * The KV hash of a member at a revision. What a compaction left is another one than what is computed, as in etcd,
+   * where no key is alive and one was deleted at that very revision (semantics-kv-mvcc 9.1: its tombstone is kept).
+   */
   hashed(
     memberId: bigint,
-    found: { readonly hash: number; readonly compactRevision: number; readonly hashRevision: number },
+    found: {
+      readonly hash: number;
+      readonly compactRevision: number;
+      readonly hashRevision: number;
+      readonly isRemembered: boolean;
+    },
   ): void {
-    const key = `${found.hashRevision} ${found.compactRevision}`;
+    const { hashRevision, compactRevision, isRemembered } = found;
+    const key = `${hashRevision} ${compactRevision}${isRemembered ? " left by a compaction" : ""}`;
     const known = this.#hashes.get(key);
     if (known === undefined) {
       this.#hashes.set(key, { hash: found.hash, memberId });

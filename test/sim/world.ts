@@ -216,8 +216,9 @@ export class World {
       const revision = Math.min(...states.map(({ state }) => state.store.currentRevision));
       for (const { id, process, state } of states) {
         if (state.store.compactRevision > revision) continue;
+        const isRemembered = state.store.compactionHashes.some((hash) => hash.revision === revision);
         const work = state.store.hashKv(revision).then((found) => {
-          if (!process.isKilled) this.#golden.hashed(id, found);
+          if (!process.isKilled) this.#golden.hashed(id, { ...found, isRemembered });
         });
         this.#attend(work.catch(unlessCompacted));
       }
