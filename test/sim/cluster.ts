@@ -1,6 +1,7 @@
 import { type Log, silentLog } from "../../src/lib/log.ts";
 import type { Peer } from "../../src/server/node/index.ts";
 import { type CrashMode, SimFs } from "./disk.ts";
+import { SimDiskDatabase } from "./disk-database.ts";
 import type { FaultCounts } from "./fault-counts.ts";
 import type { GoldenHistory } from "./golden-history.ts";
 import type { SimNetwork } from "./network.ts";
@@ -17,6 +18,7 @@ import type { WorldSettings } from "./world-settings.ts";
 interface Place {
   readonly id: bigint;
   fs: SimFs;
+  database: SimDiskDatabase | undefined;
   runs: number;
   member: WorldMember | undefined;
   readonly isFounder: boolean;
@@ -27,8 +29,12 @@ interface Place {
   isDiskFailing: boolean;
 }
 
+/** The engines of the members: all alike, or every other one's on disk. */
+export type WorldStorage = "memory" | "rocksdb" | "mixed";
+
 export interface ClusterOptions {
   readonly seed: number;
+  readonly storage: WorldStorage;
   readonly time: VirtualTime;
   readonly network: SimNetwork;
   readonly counts: FaultCounts;
@@ -46,7 +52,8 @@ export interface ClusterOptions {
 export class Cluster {
   readonly #options: ClusterOptions;
   readonly #places = new Map<bigint, Place>();
-  readonly #slowness = new WeakMap<SimFs, number>();
+  readonly #slowness = new WeakMap<SimFs | SimDiskDatabase, number>();
+  #failures = 0;
   #isAtPeace = false;
 
   constructor(options: ClusterOptions) {
@@ -80,8 +87,13 @@ export class Cluster {
   /** A new member, with an empty disk. `peers`: whom one that joins is told to reach. */
   add(id: bigint, isFounder: boolean, peers: readonly Peer[] = []): void {
     const fs = this.#createDisk(id, 0, (options) => new SimFs(options));
+    const { storage } = this.#options;
+    const isOnDisk = storage === "rocksdb" || (storage === "mixed" && id % 2n === 0n);
+    const database = isOnDisk
+      ? new SimDiskDatabase(this.#databaseOptions(id, 0, () => place.database))
+      : undefined;
     const place: Place = {
-      ...{ id, fs, runs: 0, member: undefined, isFounder, peers },
+      ...{ id, fs, database, runs: 0, member: undefined, isFounder, peers },
       ...{ isRemoved: false, isDiskFailing: false },
     };
     this.#places.set(id, place);
@@ -109,17 +121,24 @@ export class Cluster {
 
   failDisk(member: WorldMember, code: string): void {
     this.#places.get(member.id)!.isDiskFailing = true;
-    member.fs.failNext(code);
+    this.#failures++;
+    if (member.database !== undefined && this.#failures % 2 === 0) member.database.failNext();
+    else member.fs.failNext(code);
   }
 
   slowDisk(member: WorldMember, factor: number): void {
     this.#slowness.set(member.fs, factor);
+    if (member.database !== undefined) this.#slowness.set(member.database, factor);
   }
 
   #rebootLater(place: Place, member: WorldMember, mode: CrashMode, downMs: number): void {
     this.#options.time.after(downMs, `start m${place.id}`, () => {
       if (place.member !== member || place.isRemoved) return;
       place.fs = this.#createDisk(place.id, place.runs, (options) => member.fs.reboot(mode, options));
+      place.database = member.database?.reboot(
+        mode,
+        this.#databaseOptions(place.id, place.runs, () => place.database),
+      );
       place.isDiskFailing = false;
       this.#start(place);
     });
@@ -131,20 +150,42 @@ export class Cluster {
     create: (options: ConstructorParameters<typeof SimFs>[0]) => SimFs,
   ): SimFs {
     const random = new Random(this.#options.seed, `disk ${id} ${run}`);
-    const { time, settings } = this.#options;
     const fs: SimFs = create({
       seed: random.below(0x4000_0000),
-      delay: () => {
-        const factor = this.#isAtPeace ? 0.1 : (this.#slowness.get(fs) ?? 1);
-        const process = this.#places.get(id)?.member?.process;
-        const delayMs = random.around(settings.diskMs * factor);
-        return new Promise((resolve) => {
-          if (process === undefined) time.after(delayMs, "disk", resolve);
-          else process.post(delayMs, "disk", resolve);
-        });
-      },
+      delay: () => this.#diskTime(id, random, fs),
     });
     return fs;
+  }
+
+  #databaseOptions(
+    id: bigint,
+    run: number,
+    database: () => SimDiskDatabase | undefined,
+  ): ConstructorParameters<typeof SimDiskDatabase>[0] {
+    const random = new Random(this.#options.seed, `database ${id} ${run}`);
+    return {
+      seed: random.below(0x4000_0000),
+      // Most reads are answered by the cache of the system.
+      delay: (operation) =>
+        this.#diskTime(id, random, database(), operation === "getMany" || operation === "next" ? 0.1 : 1),
+    };
+  }
+
+  /** How long one operation of a disk takes. */
+  #diskTime(
+    id: bigint,
+    random: Random,
+    disk: SimFs | SimDiskDatabase | undefined,
+    share = 1,
+  ): Promise<void> {
+    const { time, settings } = this.#options;
+    const factor = this.#isAtPeace ? 0.1 : ((disk && this.#slowness.get(disk)) ?? 1);
+    const process = this.#places.get(id)?.member?.process;
+    const delayMs = random.around(settings.diskMs * factor * share);
+    return new Promise((resolve) => {
+      if (process === undefined) time.after(delayMs, "disk", resolve);
+      else process.post(delayMs, "disk", resolve);
+    });
   }
 
   #start(place: Place): void {
@@ -157,7 +198,8 @@ export class Cluster {
     const name = `m${id}.${place.runs++}`;
     const process = new SimProcess(time, name, { offsetMs: random.below(1_000_000), rate });
     const member: WorldMember = new WorldMember({
-      ...{ id, process, fs: place.fs, random, settings, network, invariants, golden, tripwire, seams },
+      ...{ id, process, fs: place.fs, database: place.database, random, settings, network },
+      ...{ invariants, golden, tripwire, seams },
       log: onTrace === undefined ? silentLog : traceLog(onTrace, () => `${time.nowMs} ${name}`),
       founders: place.isFounder ? this.#options.founders : undefined,
       peers: place.isFounder

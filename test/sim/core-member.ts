@@ -114,7 +114,7 @@ export class CoreMember implements PeerHandler {
     this.#events = options.events;
     const metadata = disk.snapshot?.metadata;
     const found = { hardState: disk.hardState, entries: disk.entries, snapshot: metadata };
-    this.#invariants.started(id, found, {
+    this.#invariants.started(id, found, metadata?.index ?? 0, {
       voters: () => {
         const { voters, votersOutgoing } = this.raw.confState;
         return [{ incoming: voters, outgoing: votersOutgoing }];

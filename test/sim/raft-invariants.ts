@@ -74,6 +74,8 @@ export class RaftInvariants {
   started(
     id: bigint,
     found: { hardState: HardState; entries: readonly Entry[]; snapshot: SnapshotMetadata | undefined },
+    /** Up to where its state has applied the log: that of the snapshot, or beyond where the state is on disk. */
+    appliedIndex: number,
     beliefs: Beliefs,
   ): void {
     const view: MemberView = {
@@ -81,7 +83,7 @@ export class RaftInvariants {
       durable: new LogTrack(),
       hardState: found.hardState,
       commit: 0,
-      applied: found.snapshot?.index ?? 0,
+      applied: appliedIndex,
       beliefs,
     };
     const before = this.#members.get(id);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import type { WorldStorage } from "./cluster.ts";
 import { FaultCounts } from "./fault-counts.ts";
 import { plantedBugs } from "./planted.ts";
 import { runWorld } from "./world.ts";
@@ -15,13 +16,14 @@ import { runWorld } from "./world.ts";
  *   --seeds N     how many, one after the other (1)
  *   --time T      virtual time with faults: 90s, 5m, 1h, or seconds (60s)
  *   --members N   members at the start; drawn from the seed without it
+ *   --storage S   the engines of the members: memory, rocksdb (over a simulated database), or mixed (memory)
  *   --jobs N      processes that share the seeds (one per core, at most one per 10 seeds)
  *   --trace       prints every event and every log line of the members
  *   --planted     runs each planted bug until it is found, at most 200 seeds each
  * Ends with 1 when a seed failed or a planted bug was not found.
  */
 const USAGE =
-  "npm run sim -- [--seed N] [--seeds N] [--time T] [--members N] [--jobs N] [--trace] [--planted]";
+  "npm run sim -- [--seed N] [--seeds N] [--time T] [--members N] [--storage memory|rocksdb|mixed] [--jobs N] [--trace] [--planted]";
 const PLANTED_SEEDS_MAX = 200;
 const SEEDS_PER_JOB_MIN = 10;
 
@@ -30,6 +32,7 @@ interface Options {
   readonly seeds: number;
   readonly safetyMs: number;
   readonly members: number | undefined;
+  readonly storage: WorldStorage;
   readonly jobs: number;
   readonly isTraced: boolean;
   readonly isPlanted: boolean;
@@ -55,6 +58,7 @@ function parseOptions(args: readonly string[]): Options {
       seeds: { type: "string", default: "1" },
       time: { type: "string", default: "60s" },
       members: { type: "string" },
+      storage: { type: "string", default: "memory" },
       jobs: { type: "string" },
       trace: { type: "boolean", default: false },
       planted: { type: "boolean", default: false },
@@ -67,6 +71,7 @@ function parseOptions(args: readonly string[]): Options {
     seeds,
     safetyMs: duration(values.time),
     members: values.members === undefined ? undefined : integer(values.members),
+    storage: storageOf(values.storage),
     jobs: values.jobs === undefined ? Math.min(jobsMax, availableParallelism()) : integer(values.jobs),
     isTraced: values.trace,
     isPlanted: values.planted,
@@ -79,6 +84,11 @@ function integer(text: string): number {
   return value;
 }
 
+function storageOf(text: string): WorldStorage {
+  if (text !== "memory" && text !== "rocksdb" && text !== "mixed") throw new Error(`no --storage ${text}\n${USAGE}`);
+  return text;
+}
+
 function duration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
   const unitsMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -87,16 +97,20 @@ function duration(text: string): number {
 }
 
 /** The command that runs one seed again, as it was run. */
-function replayCommand(seed: number, { safetyMs, members }: Options): string {
-  const rest = members === undefined ? "" : ` --members ${members}`;
+function replayCommand(seed: number, { safetyMs, members, storage }: Options): string {
+  const rest =
+    (members === undefined ? "" : ` --members ${members}`) +
+    (storage === "memory" ? "" : ` --storage ${storage}`);
   return `npm run sim -- --seed ${seed} --time ${safetyMs / 1000}s${rest}`;
 }
 
 async function runSeed(seed: number, options: Options): Promise<Report> {
-  const { safetyMs, members, isTraced } = options;
+  const { safetyMs, members, storage, isTraced } = options;
   try {
     const onTrace = isTraced ? (line: string): void => console.log(line) : undefined;
-    const { traceHash, virtualMs, events, counts } = await runWorld({ seed, safetyMs, members, onTrace });
+    const { traceHash, virtualMs, events, counts } = await runWorld({
+      ...{ seed, safetyMs, members, storage, onTrace },
+    });
     return { seed, failure: undefined, traceHash, virtualMs, events, counts: counts.entries() };
   } catch (error) {
     return { seed, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
@@ -196,8 +210,8 @@ async function runPlanted(options: Options): Promise<boolean> {
     let tried = 0;
     while (found === undefined && tried < PLANTED_SEEDS_MAX) {
       const seed = options.seed + tried++;
-      const { safetyMs, members } = options;
-      await runWorld({ seed, safetyMs, members, seams }).catch((error: Error) => {
+      const { safetyMs, members, storage } = options;
+      await runWorld({ seed, safetyMs, members, storage, seams }).catch((error: Error) => {
         found = error.message.trim().split("\n")[0];
       });
     }

@@ -3,11 +3,12 @@ import type { Log } from "../../src/lib/log.ts";
 import { Lessor } from "../../src/server/lease/index.ts";
 import { type MemberStorage, openMemberStorage } from "../../src/server/member-storage.ts";
 import { Store, WatchHub, watchCatchUpLimits, watchSourceOf } from "../../src/server/mvcc/index.ts";
-import { MemberNode, type Peer } from "../../src/server/node/index.ts";
+import { DurableState, MemberNode, type Peer } from "../../src/server/node/index.ts";
 import { type ConfChange, confChangeType, type SnapshotMetadata } from "../../src/server/raft/index.ts";
 import { type Command, encodePeerUrls, StateMachine } from "../../src/server/state/index.ts";
-import { MemoryEngine } from "../../src/server/storage/index.ts";
+import { DiskEngine, MemoryEngine } from "../../src/server/storage/index.ts";
 import type { SimFs } from "./disk.ts";
+import type { SimDiskDatabase } from "./disk-database.ts";
 import type { GoldenHistory } from "./golden-history.ts";
 import { inMemory } from "./member.ts";
 import type { SimNetwork } from "./network.ts";
@@ -19,11 +20,15 @@ import type { Tripwire } from "./tripwire.ts";
 import type { WorldSettings } from "./world-settings.ts";
 
 export const CLUSTER_ID = 0xc1n;
+/** So little that most reads ask the disk. */
+const DISK_CACHE_BYTES = 4_096;
 
 export interface WorldMemberOptions {
   readonly id: bigint;
   readonly process: SimProcess;
   readonly fs: SimFs;
+  /** Where the records are; undefined: in memory. */
+  readonly database: SimDiskDatabase | undefined;
   readonly random: Random;
   readonly log: Log;
   readonly network: SimNetwork;
@@ -48,6 +53,7 @@ export class WorldMember {
   readonly id: bigint;
   readonly process: SimProcess;
   readonly fs: SimFs;
+  readonly database: SimDiskDatabase | undefined;
   readonly #options: WorldMemberOptions;
   #running:
     | {
@@ -68,6 +74,7 @@ export class WorldMember {
     this.id = options.id;
     this.process = options.process;
     this.fs = options.fs;
+    this.database = options.database;
   }
 
   /** Undefined until its disk is read. */
@@ -88,37 +95,48 @@ export class WorldMember {
   async start(): Promise<void> {
     const { id, process, fs, random, log, settings, seams, invariants, golden, tripwire } = this.#options;
     const { clock } = process;
+    let node: MemberNode | undefined;
     const lessor = seams.lessor?.(new Lessor()) ?? new Lessor();
-    const engine = new MemoryEngine();
     const yieldTurn = (): Promise<void> => new Promise((resolve) => clock.defer(resolve));
+    const onFailure = (failure: Error): void =>
+      node === undefined ? this.#options.onFatal(failure) : node.fail(failure);
+    const { database } = this;
+    const disk =
+      database === undefined
+        ? undefined
+        : await DiskEngine.open({ database, cacheSizeBytes: DISK_CACHE_BYTES, yieldTurn, onFailure });
+    const engine = disk ?? new MemoryEngine();
     const store = new Store({ engine, leases: lessor, yieldTurn });
     const state = new ObservedState(store, lessor, id, this.#options);
     this.#observed = state;
     seams.state?.(state);
-    let node: MemberNode | undefined;
+    const durable = disk && new DurableState(state, disk);
+    durable?.recover();
     const storage = await openMemberStorage({
       fs: seams.fs?.(fs) ?? fs,
       path: "/data",
       identify: async () => ({ clusterId: CLUSTER_ID, memberId: id }),
-      engine: "memory",
-      openState: async () => inMemory(state),
+      engine: disk === undefined ? "memory" : "rocksdb",
+      openState: async () =>
+        disk === undefined ? inMemory(state) : { state, durable, close: () => disk.close() },
       clock,
       log,
       segmentBytes: settings.segmentBytes,
       onSync: () => {},
-      onFailure: (failure) => (node === undefined ? this.#options.onFatal(failure) : node.fail(failure)),
+      onFailure,
     });
     const { opened, snapshots } = storage;
     const found = { hardState: opened.hardState, entries: opened.entries, snapshot: opened.snapshotMark };
     // As in the server: what it is told of its beginning counts until its log has begun.
     const isEmpty = found.snapshot === undefined && found.entries.length === 0;
     const recovered = seams.recovered?.(found) ?? found;
-    invariants.started(id, found, {
+    const appliedIndex = durable?.position?.index ?? found.snapshot?.index ?? 0;
+    invariants.started(id, found, appliedIndex, {
       voters: () => [this.#voters(), this.#votersBefore],
       // One that applies its own removal leads no more while the rest of the batch is applied.
       leaderTerm: () => (node?.leaderId === id ? node.term : this.#ledTermBefore),
     });
-    state.startAt(recovered.snapshot?.index ?? 0);
+    state.startAt(appliedIndex);
     const watchHub = new WatchHub({
       source: watchSourceOf(store, engine),
       clock,
@@ -150,6 +168,7 @@ export class WorldMember {
       log,
       prng: random,
       state,
+      ...(durable === undefined ? {} : { durable }),
       watchHub,
       onRestored: () => {
         tripwire.guard(() => invariants.installed(id, observedLog.lastMark!));
@@ -217,6 +236,7 @@ export class WorldMember {
     this.#isServing = false;
     this.process.kill();
     this.fs.crash();
+    this.database?.crash();
     for (const gone of [...this.waiting]) gone();
     this.waiting.clear();
   }

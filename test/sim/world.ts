@@ -10,7 +10,7 @@ import {
   type Violation,
 } from "../checkers/index.ts";
 import { ClientDoor } from "./client-door.ts";
-import { Cluster } from "./cluster.ts";
+import { Cluster, type WorldStorage } from "./cluster.ts";
 import { FaultCounts } from "./fault-counts.ts";
 import { GoldenHistory } from "./golden-history.ts";
 import { CALL_TIMEOUT_MS, KvClient, perform, type Recorder, recorded } from "./kv-client.ts";
@@ -32,6 +32,8 @@ export interface WorldRun {
   /** How long the faults go on, in virtual milliseconds; what comes after takes about half a minute more. */
   readonly safetyMs: number;
   readonly members?: number | undefined;
+  /** The engines of the members; in memory when absent. */
+  readonly storage?: WorldStorage | undefined;
   readonly seams?: Seams;
   /** Told of every event and every line of the members' logs. */
   readonly onTrace?: ((line: string) => void) | undefined;
@@ -100,6 +102,7 @@ export class World {
     this.cluster = new Cluster({
       ...{
         seed,
+        storage: run.storage ?? "memory",
         founders,
         time: this.time,
         network: this.network,

@@ -1,6 +1,7 @@
 import { assert } from "../../lib/assert.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { createDeferred, type Deferred } from "../../lib/deferred.ts";
+import { StorageFailure } from "../../lib/errors.ts";
 import type { Engine } from "../storage/index.ts";
 import { hashRecords } from "./hash.ts";
 
@@ -132,14 +133,17 @@ export class Compactor {
     this.#settleFinished();
   }
 
-  /** A failure here is a broken invariant: it is left unhandled, which ends the process. */
+  /** Any other failure than the disk's is a broken invariant: it is left unhandled, which ends the process. */
   async #run(): Promise<void> {
     this.#isRunning = true;
     try {
       while (this.#finishedRevision < this.#scheduledRevision) await this.#compact();
-    } finally {
-      this.#isRunning = false;
+    } catch (error) {
+      // The engine has told whoever must know: the member ends, and nothing is removed any more.
+      if (error instanceof StorageFailure) return;
+      throw error;
     }
+    this.#isRunning = false;
     this.#settleFinished();
   }
 

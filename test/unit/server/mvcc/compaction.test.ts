@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { StorageFailure } from "../../../../src/lib/errors.ts";
 import { Compactor } from "../../../../src/server/mvcc/compaction.ts";
 import { putRecord } from "../../../../src/server/mvcc/record.ts";
 import { MemoryEngine } from "../../../../src/server/storage/index.ts";
@@ -64,6 +65,22 @@ describe("Compactor", () => {
     await compactor.finished();
     assert.ok(bitesMs.length >= 2);
     assert.deepEqual([...new Set(bitesMs)], [7]);
+  });
+
+  it("stops without a word when the engine's disk fails: the engine has told", async () => {
+    const engine = createEngine(3_000);
+    let asked = 0;
+    engine.compactStep = (() => {
+      asked++;
+      return Promise.reject(new StorageFailure("the disk is gone", "Check it."));
+    }) as unknown as typeof engine.compactStep;
+    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause: yieldTurn }, -1);
+    compactor.schedule(2_000);
+    for (let i = 0; i < 20; i++) await yieldTurn();
+    compactor.schedule(2_500);
+    for (let i = 0; i < 20; i++) await yieldTurn();
+    assert.equal(asked, 1);
+    assert.equal(compactor.finishedRevision, -1);
   });
 
   it("tells its observer of each bite, and of the whole with the records that it removed", async () => {
