@@ -1,11 +1,12 @@
 /**
- * Mixed faults on clusters of real processes: npm run chaos -- --minutes 5 --seed 1 [--server etcd] [--rounds 1]
+ * Mixed faults on clusters of real processes: npm run chaos -- --minutes 5 --seed 1 [--server etcd] [--storage mixed] [--rounds 1]
  * [--seconds 50] [--size 3] [--clients 12] [--only kill,partition] [--canary] [--quiet]. Round n of seed s is seed s + n.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { storageOf } from "./harness/index.ts";
 import { type ChaosReport, chaosRound } from "./scenarios/chaos-round.ts";
 import { ChaosTotals } from "./totals.ts";
 
@@ -20,6 +21,7 @@ const { values: flags } = parseArgs({
     only: { type: "string" },
     server: { type: "string", default: "metastore" },
     program: { type: "string" },
+    storage: { type: "string" },
     "acknowledged-min": { type: "string" },
     canary: { type: "boolean", default: false },
     keep: { type: "boolean", default: false },
@@ -52,6 +54,7 @@ async function main(): Promise<number> {
           ? {}
           : { acknowledgedPerSecondMin: Number(flags["acknowledged-min"]) }),
         ...(flags.program === undefined ? {} : { program: flags.program }),
+        ...(flags.storage === undefined ? {} : { storage: storageOf(flags.storage) }),
         ...(flags.size === undefined ? {} : { size: Number(flags.size) }),
         ...(flags.clients === undefined ? {} : { clients: Number(flags.clients) }),
         ...(flags.only === undefined ? {} : { only: flags.only.split(",") }),

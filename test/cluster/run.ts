@@ -1,12 +1,13 @@
 /**
  * The scenarios on clusters of real processes: npm run test:cluster [-- --only kill-leader,catch-up] [--short] [--seed 1]
- * [--server etcd] [--keep]. Needs `npm run build`. CATCH_UP_ENTRIES changes the size of catch-up. Ends with the line
+ * [--server etcd] [--storage memory|rocksdb|mixed] [--keep]. Needs `npm run build`. CATCH_UP_ENTRIES changes the size of catch-up. Ends with the line
  * "N passed, N failed, N skipped".
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { storageOf } from "./harness/index.ts";
 import { scenarios } from "./scenarios/index.ts";
 import type { ScenarioOptions, ScenarioResult } from "./scenarios/scenario.ts";
 
@@ -17,6 +18,7 @@ const { values: flags } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     server: { type: "string", default: "metastore" },
     program: { type: "string" },
+    storage: { type: "string" },
     keep: { type: "boolean", default: false },
   },
 });
@@ -40,6 +42,7 @@ async function main(): Promise<number> {
       const options: ScenarioOptions = {
         ...{ kind, folder: scenarioFolder, seed: Number(flags.seed) },
         ...(flags.program === undefined ? {} : { program: flags.program }),
+        ...(flags.storage === undefined ? {} : { storage: storageOf(flags.storage) }),
         say: (text: string) => console.log(`  ${text}`),
       };
       result = await run(options, flags.short);

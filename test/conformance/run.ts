@@ -1,6 +1,7 @@
 /**
  * Real clients against MetaStore, and the same cases against real etcd where it is installed: npm run test:conformance
- * [-- --only go,go-etcd,etcdctl,etcd3] [--run <pattern of Go cases>]. Ends with the line "N passed, N failed, N skipped".
+ * [-- --only go,go-etcd,etcdctl,etcd3] [--run <pattern of Go cases>] [--storage memory|rocksdb|mixed]. --storage is for the Go
+ * cases; one member alone is on disk when the cluster is mixed. Ends with the line "N passed, N failed, N skipped".
  * A tool that is missing counts as skipped, with the reason. ETCD_PROGRAM names another etcd than the one on the PATH.
  */
 import { spawn } from "node:child_process";
@@ -8,7 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Cluster } from "../cluster/harness/index.ts";
+import { Cluster, storageOf } from "../cluster/harness/index.ts";
 import { findProgram, repositoryRoot, type ServerKind, ServerProcess, versionOf } from "../harness/index.ts";
 
 interface Counts {
@@ -26,7 +27,11 @@ interface Part {
 }
 
 const { values: flags } = parseArgs({
-  options: { only: { type: "string" }, run: { type: "string", default: "" } },
+  options: {
+    only: { type: "string" },
+    run: { type: "string", default: "" },
+    storage: { type: "string", default: "memory" },
+  },
 });
 
 const here = join(repositoryRoot, "test", "conformance");
@@ -52,6 +57,9 @@ async function goCases(folder: string, kind: ServerKind): Promise<Counts> {
     kind,
     folder: join(folder, kind),
     ...(etcd === undefined ? {} : { program: etcd }),
+    ...(kind === "metastore"
+      ? { flags: ["--storage", flags.storage === "mixed" ? "rocksdb" : flags.storage] }
+      : {}),
   });
   try {
     return await runGoCases(binary, { METASTORE_ENDPOINT: server.endpoint, METASTORE_FRESH: "1" });
@@ -69,6 +77,7 @@ async function goClusterCases(folder: string): Promise<Counts> {
     size: 3,
     folder: join(folder, "members"),
     isProxied: false,
+    storage: storageOf(flags.storage),
   });
   try {
     const single = cluster.members.map(({ endpoint }) => endpoint);

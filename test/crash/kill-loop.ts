@@ -20,6 +20,7 @@ const { values: flags } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     "ready-limit-ms": { type: "string", default: "2000" },
     server: { type: "string", default: "metastore" },
+    storage: { type: "string", default: "memory" },
     keep: { type: "boolean", default: false },
   },
 });
@@ -49,9 +50,11 @@ async function main(): Promise<number> {
   const prng = createPrng(Number(flags.seed));
   const folder = mkdtempSync(join(tmpdir(), "metastore-kill-"));
   console.log(
-    `kill loop: ${kind}, ${kills} kills, ${writerCount} writers, ${keyCount} keys, seed ${flags.seed}`,
+    `kill loop: ${kind}, ${kills} kills, ${writerCount} writers, ${keyCount} keys, seed ${flags.seed}` +
+      (kind === "metastore" ? `, storage ${flags.storage}` : ""),
   );
-  const server = await ServerProcess.start({ kind, folder });
+  const serverFlags = kind === "metastore" ? ["--storage", flags.storage] : [];
+  const server = await ServerProcess.start({ kind, folder, flags: serverFlags });
   const ledger = new Ledger();
   const writers = Array.from({ length: writerCount }, (_, index) => {
     const share = Math.max(1, Math.floor(keyCount / writerCount));

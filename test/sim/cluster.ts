@@ -172,12 +172,7 @@ export class Cluster {
   }
 
   /** How long one operation of a disk takes. */
-  #diskTime(
-    id: bigint,
-    random: Random,
-    disk: SimFs | SimDiskDatabase | undefined,
-    share = 1,
-  ): Promise<void> {
+  #diskTime(id: bigint, random: Random, disk: SimFs | SimDiskDatabase | undefined, share = 1): Promise<void> {
     const { time, settings } = this.#options;
     const factor = this.#isAtPeace ? 0.1 : ((disk && this.#slowness.get(disk)) ?? 1);
     const process = this.#places.get(id)?.member?.process;

@@ -85,7 +85,8 @@ function integer(text: string): number {
 }
 
 function storageOf(text: string): WorldStorage {
-  if (text !== "memory" && text !== "rocksdb" && text !== "mixed") throw new Error(`no --storage ${text}\n${USAGE}`);
+  if (text !== "memory" && text !== "rocksdb" && text !== "mixed")
+    throw new Error(`no --storage ${text}\n${USAGE}`);
   return text;
 }
 

@@ -7,6 +7,16 @@ import { type ClusterKind, Member, reservePort } from "./member.ts";
 import { patiently } from "./patience.ts";
 import { PeerProxy } from "./peer-proxy.ts";
 
+export const clusterStorages = ["memory", "rocksdb", "mixed"] as const;
+export type ClusterStorage = (typeof clusterStorages)[number];
+
+/** Throws Error for what is none. */
+export function storageOf(text: string): ClusterStorage {
+  const storage = clusterStorages.find((each) => each === text);
+  if (storage === undefined) throw new Error(`--storage is ${clusterStorages.join(", ")}, not ${text}`);
+  return storage;
+}
+
 export interface ClusterOptions {
   readonly kind: ClusterKind;
   readonly size: number;
@@ -17,6 +27,8 @@ export interface ClusterOptions {
   readonly electionTimeoutMs?: number;
   readonly snapshotCount?: number;
   readonly flags?: readonly string[];
+  /** MetaStore's engines: all alike, or every other member's on disk. Its default when absent. */
+  readonly storage?: ClusterStorage;
   readonly nodeFlags?: readonly string[];
   readonly program?: string;
   /** False: members reach each other directly, and links cannot be disturbed. */
@@ -233,11 +245,19 @@ export class Cluster {
         ...flag("heartbeat-interval", heartbeatIntervalMs),
         ...flag("election-timeout", electionTimeoutMs),
         ...flag("snapshot-count", snapshotCount),
+        ...this.#storageFlags(place),
         ...(this.#options.flags ?? []),
       ],
       nodeFlags: this.#options.nodeFlags ?? [],
       program: this.#options.program,
     });
+  }
+
+  #storageFlags({ name }: Place): string[] {
+    const { storage } = this.#options;
+    if (storage === undefined) return [];
+    const isEven = Number(name.slice(1)) % 2 === 0;
+    return ["--storage", storage === "mixed" ? (isEven ? "rocksdb" : "memory") : storage];
   }
 
   async #learnIds(members: readonly Member[]): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Verdict } from "../checks/verdict.ts";
-import type { Cluster, ClusterKind, ClusterOptions } from "../harness/index.ts";
+import type { Cluster, ClusterKind, ClusterOptions, ClusterStorage } from "../harness/index.ts";
 import type { Recorder } from "../workload/recorder.ts";
 import type { Workload } from "../workload/workload.ts";
 
@@ -11,6 +11,7 @@ export interface ScenarioOptions {
   readonly seed: number;
   readonly program?: string;
   readonly nodeFlags?: readonly string[];
+  readonly storage?: ClusterStorage;
   /** Progress, for people. */
   readonly say: (text: string) => void;
 }
@@ -27,11 +28,12 @@ export function clusterOptions(
   size: number,
   more: Partial<ClusterOptions> = {},
 ): ClusterOptions {
-  const { kind, folder, seed, program, nodeFlags } = options;
+  const { kind, folder, seed, program, nodeFlags, storage } = options;
   return {
     ...{ kind, folder, seed, size },
     ...(program === undefined ? {} : { program }),
     ...(nodeFlags === undefined ? {} : { nodeFlags }),
+    ...(storage === undefined ? {} : { storage }),
     ...more,
   };
 }
