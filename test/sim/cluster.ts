@@ -78,10 +78,21 @@ export class Cluster {
 
   /** The members that the newest membership names. */
   namedMembers(): WorldMember[] {
+    return this.#namedIds().flatMap((id) => this.#places.get(id)?.member ?? []);
+  }
+
+  /** As an operator does: starts whom the membership names and nobody has started, as who asked for it never heard. */
+  startNamed(): void {
+    const ids = this.#namedIds();
+    for (const id of ids) {
+      if (!this.#places.has(id)) this.add(id, false, ids.filter((other) => other !== id).map(peerOf));
+    }
+  }
+
+  #namedIds(): bigint[] {
     const running = this.members().filter((member) => member.node !== undefined);
     const newest = running.sort((left, right) => right.node!.appliedIndex - left.node!.appliedIndex)[0];
-    const ids = newest?.node?.members().map((member) => member.id) ?? [];
-    return ids.flatMap((id) => this.#places.get(id)?.member ?? []);
+    return newest?.node?.members().map((member) => member.id) ?? [];
   }
 
   /** A new member, with an empty disk. `peers`: whom one that joins is told to reach. */

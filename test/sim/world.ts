@@ -236,6 +236,7 @@ export class World {
     this.network.setBlocked(() => false);
     this.network.isDisturbed = false;
     this.cluster.makePeace();
+    this.#startNamedNowAndThen();
     await this.#untilWriteSucceeds();
     this.#peaceFromMs = this.time.nowMs;
     for (const watcher of this.#watchers) watcher.settle();
@@ -250,6 +251,12 @@ export class World {
     this.#isOver = true;
     await this.runUntil(this.time.nowMs + CALL_TIMEOUT_MS + 1_000, () => this.door.open === 0);
     await this.#untilEqual();
+  }
+
+  #startNamedNowAndThen(): void {
+    if (this.#isClosing) return;
+    this.cluster.startNamed();
+    this.time.after(1_000, "operator", () => this.#startNamedNowAndThen());
   }
 
   async #untilWriteSucceeds(): Promise<void> {
