@@ -100,6 +100,14 @@ export class RawClient {
     return { revision, kvs, count, more };
   }
 
+  /** How many keys there are in [key, rangeEnd). */
+  async count(key: string, rangeEnd: string): Promise<number> {
+    const request = new Message().bytes(1, key).bytes(2, rangeEnd).integer(9, 1);
+    const answer = await this.call("/etcdserverpb.KV/Range", request);
+    for (const { field, integer } of fieldsOf(answer)) if (field === 4) return integer;
+    return 0;
+  }
+
   /** Every key that starts with `prefix`, page by page at one revision. */
   async rangeAll(prefix: string, pageSize = 5_000): Promise<{ revision: number; kvs: WireKeyValue[] }> {
     const rangeEnd = prefixEnd(prefix);
