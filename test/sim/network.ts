@@ -1,3 +1,4 @@
+import type { Timer } from "../../src/lib/clock.ts";
 import { RequestError } from "../../src/lib/errors.ts";
 import type { Peer, PeerHandler, PeerNetwork } from "../../src/server/node/peers.ts";
 import { type Message, messageType } from "../../src/server/raft/index.ts";
@@ -19,6 +20,8 @@ import type { VirtualTime } from "./virtual-time.ts";
 const PEACE_LATENCY_MS = 0.5;
 /** A call over a broken link: whether its caller learns at once that nobody received it. */
 const REFUSED_SHARE = 0.5;
+/** As often as a member tries at most, once it has failed some times. */
+const REDIAL_MS = 1_000;
 /** Of what is lost for want of a connection: how often a refused one tells that nobody is there. */
 const GONE_SHARE = 0.2;
 
@@ -159,6 +162,14 @@ export class SimNetwork {
     });
   }
 
+  /** A member connects again for as long as it runs, though it has nothing to say, and may hear that it was removed. */
+  dial(from: Endpoint, peers: Iterable<bigint>): void {
+    for (const to of peers) {
+      const target = this.isReachable(from.id, to) ? this.endpoint(to) : undefined;
+      if (target?.isRemoved(from.id)) this.refuses(target, from);
+    }
+  }
+
   /** A member that was removed is told so in place of being heard (peer/DESIGN.md, I7). */
   refuses(target: Endpoint, from: Endpoint): boolean {
     if (!target.isRemoved(from.id)) {
@@ -236,6 +247,7 @@ class SimPeerNetwork implements PeerNetwork {
   readonly #id: bigint;
   readonly #process: SimProcess;
   #endpoint: Endpoint | undefined;
+  #redials: Timer | undefined;
   #peers = new Set<bigint>();
   /** Members that were heard of by their messages alone. */
   readonly #guests = new Set<bigint>();
@@ -258,6 +270,8 @@ class SimPeerNetwork implements PeerNetwork {
       },
     };
     this.#network.register(this.#endpoint);
+    const endpoint = this.#endpoint;
+    this.#redials = this.#process.clock.every(REDIAL_MS, () => this.#network.dial(endpoint, this.#peers));
   }
 
   setPeers(peers: readonly Peer[]): void {
@@ -303,6 +317,7 @@ class SimPeerNetwork implements PeerNetwork {
   }
 
   async close(): Promise<void> {
+    this.#redials?.cancel();
     this.#network.unregister(this.#id, this.#process);
     this.#endpoint = undefined;
   }
