@@ -64,8 +64,11 @@ export async function newestPast(
   if (found === undefined) return undefined;
   const place = layout.placeOfPast(found.key);
   const [bytes] = await database.getMany([layout.record(place)]);
-  if (bytes === undefined) throw damaged(`the record ${place.main}.${place.sub}`);
-  return decodeRecord(place, bytes);
+  if (bytes !== undefined) return decodeRecord(place, bytes);
+  // A compaction may have removed both since the iterator was opened: only of a key that has long been deleted.
+  const [entry] = await database.getMany([found.key]);
+  if (entry === undefined) return undefined;
+  throw damaged(`the record ${place.main}.${place.sub}`);
 }
 
 /** What is in the layers of a range at a moment, ascending; undefined: not alive. */

@@ -70,6 +70,33 @@ describe("DiskEngine", () => {
     assert.equal(database.openIterators, 0);
   });
 
+  it("reads a key that was deleted while a compaction removes the last of it", async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const prng = createPrng(seed);
+      const database = new PlainDiskDatabase(async () => {
+        for (let i = prng.below(4); i > 0; i--) await turn();
+      });
+      const engine = await open(database);
+      const { key } = put("a", 2, 0);
+      await engine.loader.load([
+        { kind: "key", key, revision: undefined },
+        { kind: "key", key: put("b", 4, 0).key, revision: undefined },
+      ]);
+      engine.append([put("a", 2, 0)]);
+      engine.append([tombstone("a", 3, 0)]);
+      engine.append([put("b", 4, 0)]);
+      await engine.sync();
+      const [view] = await Promise.all([
+        engine.loader.view([{ kind: "key", key, revision: 4 }]),
+        (async () => {
+          while (!(await engine.compactStep(4, 100)));
+        })(),
+      ]);
+      assert.equal(view.at(key, 4), undefined, `seed ${seed}`);
+      await engine.close();
+    }
+  });
+
   it("shows what it was before when a replacement was not committed, and nothing of it is left", async () => {
     const database = new PlainDiskDatabase();
     const first = await open(database);
