@@ -1,4 +1,4 @@
-import { RequestError } from "../../src/lib/errors.ts";
+import { RequestError, StorageFailure } from "../../src/lib/errors.ts";
 import {
   checkLeases,
   checkStoreHistory,
@@ -362,9 +362,10 @@ export class World {
   }
 }
 
-/** Compaction may overtake a hash that is being computed. */
+/** Compaction may overtake a hash that is being computed, and the member may stop. */
 function unlessCompacted(error: unknown): void {
-  if (!(error instanceof RequestError && error.code === "compacted")) throw error;
+  const code = error instanceof RequestError ? error.code : undefined;
+  if (code !== "compacted" && code !== "stopped" && !(error instanceof StorageFailure)) throw error;
 }
 
 /**

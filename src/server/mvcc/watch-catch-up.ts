@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../../lib/clock.ts";
+import { RequestError, StorageFailure } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
 import type { Prng } from "../../lib/prng.ts";
 import type { VersionedRecord } from "../storage/index.ts";
@@ -134,7 +135,10 @@ export class WatchCatchUp {
     else this.#await(arrival, endMs + (endMs - startMs));
   }
 
-  /** Waiting is rest too. A failure to read is the end: it is left unhandled, which ends the process. */
+  /**
+   * Waiting is rest too. A failure to read is the end: it is left unhandled, which ends the process, unless the engine
+   * has been closed or has told of its failure: then the member ends by that.
+   */
   #await(arrival: Promise<void>, restEndMs: number): void {
     this.#awaited = arrival;
     arrival.then(
@@ -144,6 +148,8 @@ export class WatchCatchUp {
         this.#schedule(restEndMs - this.#clock.nowMs());
       },
       (error: unknown) => {
+        if (error instanceof StorageFailure) return;
+        if (error instanceof RequestError && error.code === "stopped") return;
         if (this.#awaited === arrival) throw error;
       },
     );

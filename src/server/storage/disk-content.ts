@@ -1,5 +1,6 @@
 import { assert } from "../../lib/assert.ts";
 import { type ByteString, EMPTY } from "../../lib/bytes.ts";
+import { RequestError } from "../../lib/errors.ts";
 import type { DiskDatabase, DiskIterator, DiskOperation } from "./disk-database.ts";
 import { DiskLayer } from "./disk-layer.ts";
 import {
@@ -89,6 +90,7 @@ export class DiskContent {
   #exclusive: Promise<void> = Promise.resolve();
   #isFlushing = false;
   #isRetired = false;
+  #isClosed = false;
   #failure: Error | undefined;
 
   constructor(options: DiskContentOptions) {
@@ -266,6 +268,7 @@ export class DiskContent {
 
   async #whileReading<T>(revision: number, work: () => Promise<T>): Promise<T> {
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isClosed) throw new RequestError("stopped");
     const read = { revision };
     this.#reads.add(read);
     try {
@@ -559,6 +562,13 @@ export class DiskContent {
   async retire(): Promise<void> {
     this.#isRetired = true;
     await this.#exclusive;
+  }
+
+  /** The database goes: reads that have begun end first, and no other begins. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.retire();
+    while (this.#reads.size > 0) await new Promise<void>((resolve) => this.#readsEnded.push(resolve));
   }
 
   #alone(work: () => Promise<void>): Promise<void> {

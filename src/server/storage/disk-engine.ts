@@ -182,7 +182,7 @@ export class DiskEngine implements Engine {
   async close(): Promise<void> {
     try {
       if (!this.#hasFailed) await this.#content.flush(true);
-      await this.#content.retire();
+      await this.#content.close();
       await this.#rewriting;
     } finally {
       await this.#options.database.close();

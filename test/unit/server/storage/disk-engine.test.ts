@@ -97,6 +97,26 @@ describe("DiskEngine", () => {
     }
   });
 
+  it("lets reads that have begun end before it closes, and begins no other", async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const prng = createPrng(seed);
+      const database = new PlainDiskDatabase(async () => {
+        for (let i = prng.below(4); i > 0; i--) await turn();
+      });
+      const engine = await open(database);
+      const { key } = put("a", 2, 0);
+      await engine.loader.load([{ kind: "key", key, revision: undefined }]);
+      engine.append([put("a", 2, 0)]);
+      engine.append([put("a", 3, 0)]);
+      await engine.sync();
+      const reading = engine.loader.view([{ kind: "key", key, revision: 2 }]);
+      const closing = engine.close();
+      assert.equal((await reading).at(key, 2)?.main, 2, `seed ${seed}`);
+      await closing;
+      await assert.rejects(engine.loader.view([{ kind: "key", key, revision: 2 }]), { code: "stopped" });
+    }
+  });
+
   it("shows what it was before when a replacement was not committed, and nothing of it is left", async () => {
     const database = new PlainDiskDatabase();
     const first = await open(database);
