@@ -309,8 +309,12 @@ export class DiskContent {
       if (record !== undefined && record.main <= (revision ?? moment.revision)) {
         loaded.addKey(key, revision, record);
         if (appends === this.#appends && revision === undefined) this.#cache.set(record);
-      } else if (record === undefined && revision === undefined) loaded.addKey(key, undefined, undefined);
-      else older.push(want);
+      } else if (record === undefined && revision === undefined && appends === this.#appends) {
+        loaded.addKey(key, undefined, undefined);
+      } else {
+        // The database is beyond the moment: what was newest then may be in the past by now.
+        older.push(want);
+      }
     }
     for (const { key, revision } of older) {
       loaded.addKey(key, revision, await newestPast(moment, key, revision ?? moment.revision));

@@ -6,8 +6,12 @@ import { DiskEngine } from "../../../../src/server/storage/disk-engine.ts";
 import { type EngineUnderTest, engineSuite, put, tombstone } from "../../../suites/engine-suite.ts";
 import { PlainDiskDatabase } from "./plain-disk-database.ts";
 
-async function open(database: DiskDatabase, onFailure = (error: Error): void => assert.fail(error)) {
-  return await DiskEngine.open({ database, cacheSizeBytes: 1_048_576, yieldTurn: turn, onFailure });
+async function open(
+  database: DiskDatabase,
+  onFailure = (error: Error): void => assert.fail(error),
+  cacheSizeBytes = 1_048_576,
+) {
+  return await DiskEngine.open({ database, cacheSizeBytes, yieldTurn: turn, onFailure });
 }
 
 /** Writes go out after each append, and calls of the database end in turns that a seed draws. */
@@ -68,6 +72,27 @@ describe("DiskEngine", () => {
     );
     await second.close();
     assert.equal(database.openIterators, 0);
+  });
+
+  it("reads a key as it was when the read began, though it is deleted before the database answers", async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const prng = createPrng(seed);
+      const database = new PlainDiskDatabase(async () => {
+        for (let i = prng.below(6); i > 0; i--) await turn();
+      });
+      const engine = await open(database, undefined, 0);
+      const { key } = put("a", 2, 0);
+      const wants = [{ kind: "key", key, revision: undefined }] as const;
+      await engine.loader.load(wants);
+      engine.append([put("a", 2, 0)]);
+      await engine.sync();
+      await engine.loader.load(wants);
+      const reading = engine.loader.view(wants);
+      engine.append([tombstone("a", 3, 0)]);
+      await engine.sync();
+      assert.equal((await reading).latest(key)?.main, 2, `seed ${seed}`);
+      await engine.close();
+    }
   });
 
   it("reads a key that was deleted while a compaction removes the last of it", async () => {
