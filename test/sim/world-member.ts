@@ -233,6 +233,8 @@ export class WorldMember {
   }
 
   kill(): void {
+    // It may have committed and told so in the very event in which it ends.
+    this.observe();
     this.#isServing = false;
     this.process.kill();
     this.fs.crash();
