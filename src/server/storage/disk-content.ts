@@ -274,6 +274,7 @@ export class DiskContent {
     try {
       return await work();
     } catch (error) {
+      if (error instanceof RequestError) throw error;
       throw this.#fail(error);
     } finally {
       this.#reads.delete(read);
@@ -414,12 +415,13 @@ export class DiskContent {
         await closeIterator();
       }
       await closeIterator();
-      return this.#isRetired ? [] : fromLayers(countMax);
+      return this.#isRetired ? this.#noMore() : fromLayers(countMax);
     };
     let isReading: Promise<unknown> = Promise.resolve();
     return {
       next: (countMax) => {
-        if (this.#isRetired || after.main > toMain) return [];
+        if (after.main > toMain) return [];
+        if (this.#isRetired) return this.#noMore();
         if (open === undefined && !isBefore(after, this.#stored.last)) return fromLayers(countMax);
         const reading = this.#whileReading(Number.POSITIVE_INFINITY, () => fromDatabase(countMax));
         isReading = reading.catch(() => undefined);
@@ -428,6 +430,12 @@ export class DiskContent {
       // A page that is still being read has the iterator until it is there.
       close: () => void isReading.then(closeIterator).catch(() => undefined),
     };
+  }
+
+  /** Content that was replaced ends; content that was closed was not read to its end. */
+  #noMore(): readonly VersionedRecord[] {
+    if (this.#isClosed) throw new RequestError("stopped");
+    return [];
   }
 
   // ---- Writes.

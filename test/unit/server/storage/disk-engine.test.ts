@@ -134,11 +134,13 @@ describe("DiskEngine", () => {
       engine.append([put("a", 2, 0)]);
       engine.append([put("a", 3, 0)]);
       await engine.sync();
+      const cursor = engine.records(0, 3);
       const reading = engine.loader.view([{ kind: "key", key, revision: 2 }]);
       const closing = engine.close();
       assert.equal((await reading).at(key, 2)?.main, 2, `seed ${seed}`);
       await closing;
       await assert.rejects(engine.loader.view([{ kind: "key", key, revision: 2 }]), { code: "stopped" });
+      assert.throws(() => cursor.next(10), { code: "stopped" }, "it did not come to the end");
     }
   });
 
