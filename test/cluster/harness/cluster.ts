@@ -262,7 +262,7 @@ export class Cluster {
 
   async #learnIds(members: readonly Member[]): Promise<void> {
     for (const member of members) {
-      const { header } = await member.admin.status(5_000);
+      const { header } = await patiently(10_000, () => member.admin.status(5_000));
       if (header === undefined) throw new Error(`${member.name} answers without a header`);
       member.id = header.memberId;
       this.#names.set(header.memberId.toString(16), member.name);
