@@ -134,8 +134,8 @@ describe("Recovering a log", () => {
       return { wal, fs, warnings, failures, before };
     };
     const { before } = await write(new SimFs({ seed: 1 }));
-    // The first frame, then the preparation: its file is created by the second operation.
-    const fs = new SimFs({ seed: 1, failAt: { operation: before + 2, code: "ENOSPC" } });
+    // Two frames, more than half a segment, then the preparation: its file is created by the third operation.
+    const fs = new SimFs({ seed: 1, failAt: { operation: before + 3, code: "ENOSPC" } });
     const { wal, warnings, failures } = await write(fs);
     assert.deepEqual(warnings, ["the next log segment could not be prepared"]);
     for (let i = 3; i <= 6; i++) await appended(wal, { entries: [entry(i, 1, big)] });
