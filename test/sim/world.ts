@@ -63,6 +63,8 @@ const BURST_CLIENT_FIRST = 1_000;
  * Throws InvariantBroken.
  */
 export async function runWorld(run: WorldRun): Promise<WorldOutcome> {
+  // Whoever calls: from here on all runs between promises, where a tick comes after the last of them (see turn).
+  await Promise.resolve();
   return await new World(run).run();
 }
 
