@@ -1,6 +1,6 @@
 /**
  * A store larger than memory: npm run bench:large -- [--keys 10000000] [--storage rocksdb] [--server etcd]
- * [--seconds 60] [--writes 2000] [--folder DIR] [--keep]. Loads keys of 24 bytes with values of 256, restarts the server,
+ * [--seconds 60] [--writes 2000] [--folder DIR]. Loads keys of 24 bytes with values of 256, restarts the server,
  * then reads while writes go on, and prints memory, time to ready, latencies and the lag of the event loop. --folder
  * keeps the data, and a folder that has some already is used as it is.
  */

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { storageOf } from "./harness/index.ts";
+import { storageOf } from "../harness/storages.ts";
 import { type ChaosReport, chaosRound } from "./scenarios/chaos-round.ts";
 import { ChaosTotals } from "./totals.ts";
 
@@ -86,5 +86,3 @@ async function main(): Promise<number> {
 
 // Clients of a round that broke may still be trying to connect.
 process.exit(await main());
-// Whatever a client has left open must not keep the process.
-setTimeout(() => process.exit(), 2_000).unref();

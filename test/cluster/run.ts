@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { storageOf } from "./harness/index.ts";
+import { storageOf } from "../harness/storages.ts";
 import { scenarios } from "./scenarios/index.ts";
 import type { ScenarioOptions, ScenarioResult } from "./scenarios/scenario.ts";
 

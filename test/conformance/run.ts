@@ -9,8 +9,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Cluster, storageOf } from "../cluster/harness/index.ts";
+import { Cluster } from "../cluster/harness/index.ts";
 import { findProgram, repositoryRoot, type ServerKind, ServerProcess, versionOf } from "../harness/index.ts";
+import { storageOf } from "../harness/storages.ts";
 
 interface Counts {
   passed: number;

@@ -1,5 +1,6 @@
 import { type Log, silentLog } from "../../src/lib/log.ts";
 import type { Peer } from "../../src/server/node/index.ts";
+import type { Storage } from "../harness/storages.ts";
 import { type CrashMode, SimFs } from "./disk.ts";
 import { SimDiskDatabase } from "./disk-database.ts";
 import type { FaultCounts } from "./fault-counts.ts";
@@ -29,12 +30,9 @@ interface Place {
   isDiskFailing: boolean;
 }
 
-/** The engines of the members: all alike, or every other one's on disk. */
-export type WorldStorage = "memory" | "rocksdb" | "mixed";
-
 export interface ClusterOptions {
   readonly seed: number;
-  readonly storage: WorldStorage;
+  readonly storage: Storage;
   readonly time: VirtualTime;
   readonly network: SimNetwork;
   readonly counts: FaultCounts;

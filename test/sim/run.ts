@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
-import type { WorldStorage } from "./cluster.ts";
+import { type Storage, storageOf } from "../harness/storages.ts";
 import { FaultCounts } from "./fault-counts.ts";
 import { plantedBugs } from "./planted.ts";
 import { runWorld } from "./world.ts";
@@ -32,7 +32,7 @@ interface Options {
   readonly seeds: number;
   readonly safetyMs: number;
   readonly members: number | undefined;
-  readonly storage: WorldStorage;
+  readonly storage: Storage;
   readonly jobs: number;
   readonly isTraced: boolean;
   readonly isPlanted: boolean;
@@ -82,12 +82,6 @@ function integer(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0) throw new Error(`${text} is no number\n${USAGE}`);
   return value;
-}
-
-function storageOf(text: string): WorldStorage {
-  if (text !== "memory" && text !== "rocksdb" && text !== "mixed")
-    throw new Error(`no --storage ${text}\n${USAGE}`);
-  return text;
 }
 
 function duration(text: string): number {

@@ -34,6 +34,13 @@ describe("A simulated cluster", function () {
     });
   }
 
+  for (const storage of ["rocksdb", "mixed"] as const) {
+    it(`keeps every promise with members whose storage is ${storage}`, async () => {
+      const { counts } = await run(SEED, { members: 3, safetyMs: 3_000, storage });
+      assert.ok(counts.of("operations checked") > 0);
+    });
+  }
+
   it("takes the same course for the same seed, and another for another", async () => {
     const first = await run(SEED, { members: 3, safetyMs: 3_000 });
     const second = await run(SEED, { members: 3, safetyMs: 3_000 });

@@ -9,8 +9,9 @@ import {
   Replay,
   type Violation,
 } from "../checkers/index.ts";
+import type { Storage } from "../harness/storages.ts";
 import { ClientDoor } from "./client-door.ts";
-import { Cluster, type WorldStorage } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
 import { FaultCounts } from "./fault-counts.ts";
 import { GoldenHistory } from "./golden-history.ts";
 import { CALL_TIMEOUT_MS, KvClient, perform, type Recorder, recorded } from "./kv-client.ts";
@@ -33,7 +34,7 @@ export interface WorldRun {
   readonly safetyMs: number;
   readonly members?: number | undefined;
   /** The engines of the members; in memory when absent. */
-  readonly storage?: WorldStorage | undefined;
+  readonly storage?: Storage | undefined;
   readonly seams?: Seams;
   /** Told of every event and every line of the members' logs. */
   readonly onTrace?: ((line: string) => void) | undefined;
@@ -225,7 +226,7 @@ export class World {
         const work = state.store.hashKv(revision).then((found) => {
           if (!process.isKilled) this.#golden.hashed(id, { ...found, isRemembered });
         });
-        this.#attend(work.catch(unlessCompacted));
+        this.#attend(work.catch(unlessBrokenOff));
       }
       this.#hashNowAndThen();
     });
@@ -365,7 +366,7 @@ export class World {
 }
 
 /** Compaction may overtake a hash that is being computed, and the member may stop. */
-function unlessCompacted(error: unknown): void {
+function unlessBrokenOff(error: unknown): void {
   const code = error instanceof RequestError ? error.code : undefined;
   if (code !== "compacted" && code !== "stopped" && !(error instanceof StorageFailure)) throw error;
 }

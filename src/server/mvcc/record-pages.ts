@@ -49,6 +49,7 @@ export function pagesOf(
   check: () => void,
   isKept?: (record: VersionedRecord) => boolean,
 ): EventualItems<RecordPage> {
+  assert(isAtHand || isKept === undefined, "what must be read first is not looked at one by one");
   return isAtHand ? pagesNow(reader, check, isKept) : pagesLater(reader, check);
 }
 

@@ -2,20 +2,11 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPrng } from "../../../src/lib/prng.ts";
+import type { Storage } from "../../harness/storages.ts";
 import { Links } from "./links.ts";
 import { type ClusterKind, Member, reservePort } from "./member.ts";
 import { patiently } from "./patience.ts";
 import { PeerProxy } from "./peer-proxy.ts";
-
-export const clusterStorages = ["memory", "rocksdb", "mixed"] as const;
-export type ClusterStorage = (typeof clusterStorages)[number];
-
-/** Throws Error for what is none. */
-export function storageOf(text: string): ClusterStorage {
-  const storage = clusterStorages.find((each) => each === text);
-  if (storage === undefined) throw new Error(`--storage is ${clusterStorages.join(", ")}, not ${text}`);
-  return storage;
-}
 
 export interface ClusterOptions {
   readonly kind: ClusterKind;
@@ -28,7 +19,7 @@ export interface ClusterOptions {
   readonly snapshotCount?: number;
   readonly flags?: readonly string[];
   /** MetaStore's engines: all alike, or every other member's on disk. Its default when absent. */
-  readonly storage?: ClusterStorage;
+  readonly storage?: Storage;
   readonly nodeFlags?: readonly string[];
   readonly program?: string;
   /** False: members reach each other directly, and links cannot be disturbed. */

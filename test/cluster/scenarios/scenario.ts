@@ -1,5 +1,6 @@
+import type { Storage } from "../../harness/storages.ts";
 import type { Verdict } from "../checks/verdict.ts";
-import type { Cluster, ClusterKind, ClusterOptions, ClusterStorage } from "../harness/index.ts";
+import type { Cluster, ClusterKind, ClusterOptions } from "../harness/index.ts";
 import type { Recorder } from "../workload/recorder.ts";
 import type { Workload } from "../workload/workload.ts";
 
@@ -11,7 +12,7 @@ export interface ScenarioOptions {
   readonly seed: number;
   readonly program?: string;
   readonly nodeFlags?: readonly string[];
-  readonly storage?: ClusterStorage;
+  readonly storage?: Storage;
   /** Progress, for people. */
   readonly say: (text: string) => void;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
-import { createPrng } from "../../../../src/lib/prng.ts";
+import { createPrng, type Prng } from "../../../../src/lib/prng.ts";
 import type { DiskDatabase } from "../../../../src/server/storage/disk-database.ts";
 import { DiskEngine } from "../../../../src/server/storage/disk-engine.ts";
 import { type EngineUnderTest, engineSuite, put, tombstone } from "../../../suites/engine-suite.ts";
@@ -14,12 +14,17 @@ async function open(
   return await DiskEngine.open({ database, cacheSizeBytes, yieldTurn: turn, onFailure });
 }
 
+/** Each call ends fewer than `turnsMax` turns later. */
+function slowDatabase(prng: Prng, turnsMax: number): PlainDiskDatabase {
+  return new PlainDiskDatabase(async () => {
+    for (let i = prng.below(turnsMax); i > 0; i--) await turn();
+  });
+}
+
 /** Writes go out after each append, and calls of the database end in turns that a seed draws. */
 async function restless(seed: number): Promise<EngineUnderTest> {
   const prng = createPrng(seed);
-  const database = new PlainDiskDatabase(async () => {
-    for (let i = prng.below(3); i > 0; i--) await turn();
-  });
+  const database = slowDatabase(prng, 3);
   const engine = await open(database);
   const { append } = engine;
   engine.append = (records) => {
@@ -77,9 +82,7 @@ describe("DiskEngine", () => {
   it("reads a key as it was when the read began, though it is deleted before the database answers", async () => {
     for (let seed = 1; seed <= 60; seed++) {
       const prng = createPrng(seed);
-      const database = new PlainDiskDatabase(async () => {
-        for (let i = prng.below(6); i > 0; i--) await turn();
-      });
+      const database = slowDatabase(prng, 6);
       const engine = await open(database, undefined, 0);
       const { key } = put("a", 2, 0);
       const wants = [{ kind: "key", key, revision: undefined }] as const;
@@ -98,9 +101,7 @@ describe("DiskEngine", () => {
   it("reads a key that was deleted while a compaction removes the last of it", async () => {
     for (let seed = 1; seed <= 60; seed++) {
       const prng = createPrng(seed);
-      const database = new PlainDiskDatabase(async () => {
-        for (let i = prng.below(4); i > 0; i--) await turn();
-      });
+      const database = slowDatabase(prng, 4);
       const engine = await open(database);
       const { key } = put("a", 2, 0);
       await engine.loader.load([
@@ -125,9 +126,7 @@ describe("DiskEngine", () => {
   it("lets reads that have begun end before it closes, and begins no other", async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const prng = createPrng(seed);
-      const database = new PlainDiskDatabase(async () => {
-        for (let i = prng.below(4); i > 0; i--) await turn();
-      });
+      const database = slowDatabase(prng, 4);
       const engine = await open(database);
       const { key } = put("a", 2, 0);
       await engine.loader.load([{ kind: "key", key, revision: undefined }]);
