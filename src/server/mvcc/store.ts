@@ -15,7 +15,7 @@ import { RequestError } from "../../lib/errors.ts";
 import type { Eventual, EventualItems } from "../../lib/eventual.ts";
 import type { Engine, EngineLoader, EngineStats, EngineView, VersionedRecord } from "../storage/index.ts";
 import { type CompactionHash, type CompactionObserver, Compactor } from "./compaction.ts";
-import { hashRecords } from "./hash.ts";
+import { type HashScope, hashRecords } from "./hash.ts";
 import { OperationCounts } from "./operation-counts.ts";
 import { readRange } from "./range-read.ts";
 import { PageReader, pagesOf, type RecordPage } from "./record-pages.ts";
@@ -65,6 +65,15 @@ export interface StoreSnapshot extends StoreState {
   close(): void;
 }
 
+/** A hash being computed: who asks for the same shares it, who asks for another waits until it has ended. */
+interface HashUnderWay {
+  readonly scope: HashScope;
+  readonly epoch: number;
+  readonly hash: Promise<number>;
+  /** Never rejects. */
+  readonly ended: Promise<void>;
+}
+
 /**
  * The multi-version store: every read and write of keys (semantics-kv-mvcc). DESIGN.md of this folder.
  *
@@ -84,6 +93,8 @@ export class Store implements KvReader, KvWriter {
   /** Goes up with each restore. */
   #epoch = 0;
   #recordsWritten = 0;
+  /** One at a time: over a large store it takes seconds, and clients that lost patience ask again. */
+  #hashing: HashUnderWay | undefined;
 
   constructor(options: StoreOptions) {
     const { engine, leases, yieldTurn, pauseCompaction = yieldTurn, observed } = options;
@@ -211,19 +222,35 @@ export class Store implements KvReader, KvWriter {
       const epoch = this.#epoch;
       const hashRevision = revision === 0 ? this.#currentRevision : revision;
       const compactRevision = this.#compactRevision;
-      const unpin = this.#compactor.pin(compactRevision);
-      const startMs = this.#observed?.clock.nowMs() ?? 0;
-      try {
-        const scope = { compactRevision, revision: hashRevision, keptTombstones: "none" } as const;
-        const hash = await hashRecords(this.#engine, scope, this.#yieldTurn);
-        // Half of one state and half of another is no answer: begin again.
-        if (epoch !== this.#epoch) continue;
-        this.#observed?.observer.hashed(this.#observed.clock.nowMs() - startMs);
-        return { hash, compactRevision, hashRevision };
-      } finally {
-        unpin();
+      const scope = { compactRevision, revision: hashRevision, keptTombstones: "none" } as const;
+      const isUnderWay =
+        this.#hashing?.epoch === epoch &&
+        this.#hashing.scope.revision === hashRevision &&
+        this.#hashing.scope.compactRevision === compactRevision;
+      if (this.#hashing !== undefined && !isUnderWay) {
+        await this.#hashing.ended;
+        continue;
       }
+      this.#hashing ??= this.#beginHash(scope);
+      const hash = await this.#hashing.hash;
+      // Half of one state and half of another is no answer: begin again.
+      if (epoch === this.#epoch) return { hash, compactRevision, hashRevision };
     }
+  }
+
+  #beginHash(scope: HashScope): HashUnderWay {
+    const unpin = this.#compactor.pin(scope.compactRevision);
+    const startMs = this.#observed?.clock.nowMs() ?? 0;
+    const hash = hashRecords(this.#engine, scope, this.#yieldTurn);
+    const end = (): void => {
+      unpin();
+      this.#hashing = undefined;
+    };
+    const ended = hash.then(() => {
+      end();
+      this.#observed?.observer.hashed(this.#observed.clock.nowMs() - startMs);
+    }, end);
+    return { scope, epoch: this.#epoch, hash, ended };
   }
 
   /** A view of the whole history that writes and compactions do not change. Holds compaction back until closed. */

@@ -45,6 +45,8 @@ export class Snapshotter {
   #lastSizeBytes = 0;
   #running: Promise<void> | undefined;
   #isPaused = false;
+  /** Settles, and never rejects, with the work that it is or was last paused for. */
+  #paused: Promise<unknown> | undefined;
   #isStopped = false;
 
   constructor(options: {
@@ -98,9 +100,10 @@ export class Snapshotter {
   /** Runs `work` while no snapshot is being taken; the log counts from its end on, for it brings a snapshot. */
   async pauseFor(work: () => Promise<void>): Promise<void> {
     this.#isPaused = true;
+    const done = Promise.resolve(this.#running).then(work);
+    this.#paused = done.catch(() => undefined);
     try {
-      await this.#running;
-      await work();
+      await done;
     } finally {
       this.#isPaused = false;
     }
@@ -108,10 +111,11 @@ export class Snapshotter {
     this.#logBytesSince = 0;
   }
 
-  /** Waits for a snapshot that is being written. */
+  /** Waits for a snapshot that is being written, and for work that it was paused for: both use the log. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running;
+    await this.#paused;
   }
 
   async #take(): Promise<void> {

@@ -11,6 +11,9 @@ export interface Convergence {
   readonly compactRevision: number;
 }
 
+/** A hash over a million records takes seconds on a busy machine, and members answer one at a time. */
+const HASH_TIMEOUT_MS = 10_000;
+
 /** Waits until all members are at one revision with one hash. Throws after `limitMs`, saying where each is. */
 export async function converge(cluster: Cluster, limitMs = 10_000): Promise<Convergence> {
   const beganMs = performance.now();
@@ -33,7 +36,7 @@ async function hashOf(
 ): Promise<{ text: string; revision?: number; compactRevision?: number }> {
   try {
     const { header, hash, compactRevision } = await member.admin.client.maintenance.hashKv(0, {
-      timeoutMs: 2_000,
+      timeoutMs: HASH_TIMEOUT_MS,
     });
     const revision = header?.revision ?? 0;
     // etcd says -1 where nothing was ever compacted.

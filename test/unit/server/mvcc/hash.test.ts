@@ -218,6 +218,27 @@ describe("hashKv", () => {
     assert.ok(busy.store.currentRevision > quiet.store.currentRevision);
   });
 
+  it("goes over the records once for all who ask for the same meanwhile, and one after the other for the rest", async () => {
+    let [running, most, passes] = [0, 0, 0];
+    const engine = new (class extends MemoryEngine {
+      override records(...bounds: Parameters<MemoryEngine["records"]>): ReturnType<MemoryEngine["records"]> {
+        const cursor = super.records(...bounds);
+        passes++;
+        most = Math.max(most, ++running);
+        return { next: (max) => cursor.next(max), close: () => (running--, cursor.close()) };
+      }
+    })();
+    const { store } = new StoreDriver(engine);
+    for (let i = 0; i < 2_000; i++) store.put(putOf(`k${i}`, "x"));
+    const alone = [await store.hashKv(0), await store.hashKv(1_000)];
+    const passesAlone = passes;
+    const together = [0, 1_000, 0, 2_001, 1_000, 0].map((revision) => store.hashKv(revision));
+    const [current, older] = alone;
+    assert.deepEqual(await Promise.all(together), [current, older, current, current, older, current]);
+    assert.equal(passes, 2 * passesAlone);
+    assert.equal(most, 1);
+  });
+
   it("a compaction that comes while it runs waits for it, and it reports the compact revision it began with", async () => {
     const { store, engine } = createStore();
     for (let i = 0; i < 2_000; i++) store.put(putOf(`k${i % 10}`, "x"));

@@ -167,4 +167,19 @@ describe("Snapshotter", () => {
     await settle();
     assert.deepEqual(events, []);
   });
+
+  it("stops only when what it was paused for has ended, well or not", async () => {
+    for (const end of ["resolve", "reject"] as const) {
+      const { snapshotter, events, settle } = setUp();
+      const work = createDeferred<void>();
+      const paused = snapshotter.pauseFor(() => work.promise).catch(() => events.push("work failed"));
+      const stopped = snapshotter.stop().then(() => events.push("stopped"));
+      await settle();
+      assert.deepEqual(events, []);
+      if (end === "resolve") work.resolve();
+      else work.reject(new Error("no room"));
+      await Promise.all([paused, stopped]);
+      assert.equal(events.at(-1), "stopped");
+    }
+  });
 });
