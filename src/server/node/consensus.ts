@@ -13,6 +13,7 @@ import {
   type ReadState,
   type SnapshotMetadata,
 } from "../raft/index.ts";
+import { LogHolds } from "./log-holds.ts";
 
 /**
  * What the loop needs of the write-ahead log. `done` runs once the batch is durable, in order; for a commit index that
@@ -61,6 +62,7 @@ export class Consensus {
   readonly #sink: ConsensusSink;
   readonly #memberId: bigint;
   readonly #entriesKept: () => number;
+  readonly #holds: LogHolds;
   readonly #onFailure: (error: Error) => void;
   #isWoken = false;
   #isInTurn = false;
@@ -108,6 +110,7 @@ export class Consensus {
     this.#changeIndex = options.changeIndex;
     this.#entriesKept = options.entriesKept;
     this.#onFailure = options.onFailure;
+    this.#holds = new LogHolds(this.#clock, (peer) => this.#raw.isReplicating(peer));
   }
 
   tick(): void {
@@ -175,7 +178,7 @@ export class Consensus {
     let outgoing: Message[] | undefined;
     for (const message of messages) {
       if (message.to === LOCAL_APPEND || message.to === LOCAL_APPLY) continue;
-      if (message.type === messageType.snap) this.#sink.sendSnapshot(message);
+      if (message.type === messageType.snap) this.#sendSnapshot(message);
       else if (isHeld && message.commit >= this.#changeIndex) this.#messagesHeld.push(message);
       else if (outgoing === undefined) outgoing = [message];
       else outgoing.push(message);
@@ -184,6 +187,11 @@ export class Consensus {
     for (const message of messages) if (message.to === LOCAL_APPEND) this.#persist(message);
     if (isHeld) this.#awaitCommit();
     for (const message of messages) if (message.to === LOCAL_APPLY) this.#apply(message);
+  }
+
+  #sendSnapshot(message: Message): void {
+    this.#holds.begin(message.to, message.snapshot?.metadata.index ?? 0);
+    this.#sink.sendSnapshot(message);
   }
 
   #note({ hardState, entries }: Message): void {
@@ -245,6 +253,7 @@ export class Consensus {
 
   #applied(message: Message): void {
     for (const response of message.responses) this.#raw.step(response);
+    this.#holds.applied(message.entries);
     this.#cutLog(message.entries[message.entries.length - 1]!.index);
   }
 
@@ -354,7 +363,8 @@ export class Consensus {
   #cutLog(applied: number): void {
     const kept = this.#entriesKept();
     const held = applied - this.#stable.firstIndex();
-    if (held > 2 * kept && held > CUT_ENTRIES_MIN) this.#stable.compact(applied - kept);
+    if (held <= 2 * kept || held <= CUT_ENTRIES_MIN) return;
+    this.#stable.compact(this.#holds.droppable(applied - kept));
   }
 }
 

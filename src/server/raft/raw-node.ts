@@ -8,6 +8,7 @@ import {
 } from "./conf-change.ts";
 import type { RaftConfig } from "./config.ts";
 import { isLocalMessage, isResponseMessage, makeMessage } from "./messages.ts";
+import { progressState } from "./progress.ts";
 import { Raft } from "./raft.ts";
 import { flushAppends } from "./replication.ts";
 import type { RaftState } from "./state.ts";
@@ -99,6 +100,11 @@ export class RawNode {
 
   get confState(): ConfState {
     return this.state.tracker.confState();
+  }
+
+  /** This member leads, and `peer` follows by the log. */
+  isReplicating(peer: bigint): boolean {
+    return this.isLeader && this.state.tracker.get(peer)?.state === progressState.replicate;
   }
 
   status(): RaftStatus {

@@ -31,6 +31,8 @@ export class ScriptedNetwork implements PeerNetwork {
   readonly #clock: () => Clock;
   #handler: PeerHandler | undefined;
   isObedient = true;
+  /** What the others say while obedient. */
+  answerTo: (message: Message) => Message | undefined = answerTo;
   readonly sent: Message[] = [];
   readonly snapshots: Message[] = [];
   readonly calls: { readonly peer: bigint; readonly method: string }[] = [];
@@ -62,7 +64,7 @@ export class ScriptedNetwork implements PeerNetwork {
   send(messages: readonly Message[]): void {
     this.sent.push(...messages);
     if (!this.isObedient) return;
-    const answers = messages.flatMap((each) => answerTo(each) ?? []);
+    const answers = messages.flatMap((each) => this.answerTo(each) ?? []);
     if (answers.length > 0) this.#clock().defer(() => this.handler.receive(answers));
   }
 
@@ -84,7 +86,7 @@ export class ScriptedNetwork implements PeerNetwork {
 }
 
 /** A yes, to what there is to say yes to. */
-function answerTo({ type, to, from, term, index, entries, context }: Message): Message | undefined {
+export function answerTo({ type, to, from, term, index, entries, context }: Message): Message | undefined {
   const answer = { to: from, from: to, term };
   if (type === messageType.preVote) return message({ type: messageType.preVoteResp, ...answer });
   if (type === messageType.vote) return message({ type: messageType.voteResp, ...answer });
