@@ -48,8 +48,8 @@ export const peerLimits = {
   snapshotReceptionsMax: 2,
   /** Members that are heard though this one has not been told of them yet. */
   guestsMax: 8,
-  /** All snapshots going out, together: at about 4 ms of CPU a MiB on each side, an eighth of a core. */
-  snapshotBytesPerSecond: 33_554_432,
+  /** All snapshots going out, together: at about 4 ms of CPU a MiB on each side, a sixteenth of a core. */
+  snapshotBytesPerSecond: 16_777_216,
   /** No byte of a snapshot moved for this long: given up, on both sides. */
   snapshotStallMs: 30_000,
   /** From the last byte to the answer: the receiver makes the state durable meanwhile. */
