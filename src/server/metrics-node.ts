@@ -112,8 +112,8 @@ function registerStoreMetrics(registry: MetricsRegistry, { node, watch }: Metric
   );
   gauge(
     "etcd_mvcc_db_total_size_in_bytes",
-    "Bytes of all records held, reclaimable ones included.",
-    () => node.kv.stats().sizeBytes,
+    "Bytes that the records take: on disk those of the files, in memory those of all records held.",
+    () => node.kv.stats().storedBytes,
   );
   gauge(
     "etcd_mvcc_db_total_size_in_use_in_bytes",

@@ -29,10 +29,15 @@ const LOADERS = 16;
 /** Keys that share all but their last four digits. */
 const GROUP_KEYS = 10_000;
 const PAGE_KEYS = 1_000;
-const VALUE = "v".repeat(256);
+const prng = createPrng(1);
+/** 256 bytes each that do not compress. */
+const VALUES = Array.from({ length: 1_024 }, () =>
+  Array.from({ length: 256 }, () => String.fromCharCode(33 + prng.below(94))).join(""),
+);
 const LAG_WINDOW_MS = 31_000;
 const QUOTA_BYTES = 64 * 1024 ** 3;
 
+const anyValue = (): string => VALUES[prng.below(VALUES.length)]!;
 /** 24 bytes. */
 const keyOf = (index: number): string => `large/${String(index).padStart(18, "0")}`;
 
@@ -92,7 +97,7 @@ async function load(server: ServerProcess, keys: number): Promise<void> {
       const first = next;
       next = Math.min(keys, next + KEYS_PER_TXN);
       const pairs: [string, string][] = [];
-      for (let index = first; index < next; index++) pairs.push([keyOf(index), VALUE]);
+      for (let index = first; index < next; index++) pairs.push([keyOf(index), anyValue()]);
       await client.putAll(pairs);
     }
   };
@@ -114,7 +119,6 @@ async function load(server: ServerProcess, keys: number): Promise<void> {
 
 async function readUnderWrites(server: ServerProcess, keys: number): Promise<void> {
   const client = new RawClient(server.endpoint);
-  const prng = createPrng(1);
   const untilMs = performance.now() + Number(flags.seconds) * 1_000;
   const isOver = (): boolean => performance.now() >= untilMs;
   const timesMs = { put: [] as number[], get: [] as number[], page: [] as number[], count: [] as number[] };
@@ -130,7 +134,7 @@ async function readUnderWrites(server: ServerProcess, keys: number): Promise<voi
     const beganMs = performance.now();
     for (let tick = 1; !isOver(); tick++) {
       for (let i = 0; i < perTick; i++) {
-        const write = timed("put", () => client.put(keyOf(prng.below(keys)), VALUE));
+        const write = timed("put", () => client.put(keyOf(prng.below(keys)), anyValue()));
         writing.add(write);
         void write.finally(() => writing.delete(write)).catch(() => undefined);
       }

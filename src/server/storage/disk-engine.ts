@@ -150,7 +150,8 @@ export class DiskEngine implements Engine {
 
   stats(): EngineStats {
     const { records, sizeBytes, sizeInUseBytes } = this.#content.totals;
-    return { liveKeys: this.#content.counts.total, records, sizeBytes, sizeInUseBytes };
+    const storedBytes = this.#options.database.sizeBytes();
+    return { liveKeys: this.#content.counts.total, records, sizeBytes, storedBytes, sizeInUseBytes };
   }
 
   /**

@@ -131,8 +131,10 @@ export interface EngineReplacement {
 export interface EngineStats {
   readonly liveKeys: number;
   readonly records: number;
-  /** Bytes of all records held, reclaimable ones included. */
+  /** Bytes of all records held, reclaimable ones included: what the quota counts, the same for every engine. */
   readonly sizeBytes: number;
+  /** Bytes they take where they are kept: on disk those of the files, in memory sizeBytes. */
+  readonly storedBytes: number;
   /** Bytes of the records that a finished compaction at the newest revision would keep: one for each live key. */
   readonly sizeInUseBytes: number;
 }

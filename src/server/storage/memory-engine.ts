@@ -114,6 +114,7 @@ export class MemoryEngine implements Engine {
       liveKeys: this.#live.size,
       records: this.#log.count,
       sizeBytes: this.#sizeBytes,
+      storedBytes: this.#sizeBytes,
       sizeInUseBytes: this.#sizeInUseBytes,
     };
   }

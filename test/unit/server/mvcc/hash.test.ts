@@ -225,7 +225,7 @@ describe("hashKv", () => {
         const cursor = super.records(...bounds);
         passes++;
         most = Math.max(most, ++running);
-        return { next: (max) => cursor.next(max), close: () => (running--, cursor.close()) };
+        return { next: (max) => cursor.next(max), close: () => [running--, cursor.close()] };
       }
     })();
     const { store } = new StoreDriver(engine);

@@ -59,6 +59,7 @@ describe("DiskEngine", () => {
     }));
     await first.sync();
     const stats = first.stats();
+    assert.equal(stats.storedBytes, database.sizeBytes());
     const second = await open(database);
     assert.deepEqual(second.stats(), stats);
     assert.equal(second.recovered.meta?.toString(), "as of 6000");
