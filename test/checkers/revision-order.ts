@@ -227,7 +227,7 @@ function valuesOf(request: ModelRequest): string[] {
     .flatMap((operation) => (operation.kind === "put" ? [operation.value] : []));
 }
 
-function canDeleteOnly(request: ModelRequest): boolean {
+export function canDeleteOnly(request: ModelRequest): boolean {
   return branches(request).some(
     (branch) => branch.some(({ kind }) => kind === "delete") && !branch.some(({ kind }) => kind === "put"),
   );

@@ -2,7 +2,7 @@ import type { KeyValueSeen, ModelResponse, Operation, WatchHistory } from "./his
 import { checkLinearizable, stepsMaxDefault, type TimedOperation } from "./linearizability.ts";
 import { checkRefusals } from "./refusals.ts";
 import { Replay, type RevisionEvents } from "./replay.ts";
-import { checkRevisionOrder, describe, type RevisionOrder } from "./revision-order.ts";
+import { canDeleteOnly, checkRevisionOrder, describe, type RevisionOrder } from "./revision-order.ts";
 import { checkOldReads, type SerializableRead } from "./serializable-check.ts";
 import { type StoreRequest, storeModel } from "./store-model.ts";
 import { applyEvents, applyRequest, emptyStore, isSameResponse, type StoreState } from "./store-state.ts";
@@ -169,8 +169,10 @@ export function logFromResponses(
   }
   const seenAt = revisionsOfValues(operations, watches);
   const pending = new Map<number, Operation>();
+  const pendingDeletes: Operation[] = [];
   for (const operation of operations) {
     if (operation.response !== undefined || operation.request.kind !== "txn") continue;
+    if (canDeleteOnly(operation.request)) pendingDeletes.push(operation);
     for (const step of [...operation.request.success, ...operation.request.failure]) {
       const revision = step.kind === "put" ? seenAt.get(step.value) : undefined;
       if (revision !== undefined) pending.set(revision, operation);
@@ -185,13 +187,19 @@ export function logFromResponses(
     const isRevoke = (operation: Operation): number => Number(operation.request.kind === "leaseRevoke");
     const outcomes = (unknown === undefined ? candidates : [...candidates, unknown])
       .sort((left, right) => isRevoke(left) - isRevoke(right))
-      .map(({ request, response }) => ({ outcome: applyRequest(state, request), response }))
+      .map((operation) => ({ ...operation, outcome: applyRequest(state, operation.request) }))
       .filter(({ outcome }) => outcome.events.length > 0)
       .filter(
         ({ outcome, response }) => response === undefined || isSameResponse(outcome.response, response),
       );
-    const made = outcomes[0]?.outcome.events;
-    if (made === undefined) return undefined;
+    const first = outcomes[0];
+    if (first === undefined) return undefined;
+    // Its lease may have lost its keys before, to a delete that nobody knows the outcome of.
+    const isDoubtful =
+      first.request.kind === "leaseRevoke" &&
+      pendingDeletes.some(({ request }) => applyRequest(state, request).events.length > 0);
+    if (isDoubtful) return undefined;
+    const made = first.outcome.events;
     log.push({ revision, events: made });
     state = applyEvents(state, made);
   }

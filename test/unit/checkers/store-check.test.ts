@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { createPrng, type Prng } from "../../../src/lib/prng.ts";
-import type { ModelRequest, ModelResponse, Operation } from "../../checkers/history.ts";
+import type { ModelRequest, ModelResponse, Operation, WriteOrRead } from "../../checkers/history.ts";
 import { checkStoreHistory, type StoreHistory } from "../../checkers/store-check.ts";
 import { refusal } from "../../checkers/store-state.ts";
 import { describeViolations } from "../../checkers/violation.ts";
@@ -176,6 +176,20 @@ describe("The check of what clients saw of the store", () => {
     );
     assert.equal(kindOf(operations), "linearizable");
     assert.equal(kindOf(operations.filter((_, i) => i !== 1)), "violation");
+  });
+
+  it("takes a revoke for what made a revision only where no delete of unknown outcome could have", () => {
+    const removeAll: WriteOrRead = { kind: "delete", key: "a", rangeEnd: "\0" };
+    const operations = history(
+      [0, 1, { kind: "leaseGrant", lease: "1", ttlSeconds: 1000 }, { kind: "done", revision: 1 }],
+      [2, 3, put("a", "x"), wrote(2)],
+      [4, 5, put("b", "y", "1"), wrote(3)],
+      [6, never, { kind: "txn", compares: [], success: [removeAll], failure: [] }, undefined],
+      [8, 9, read("a"), saw(4)],
+      [10, 11, { kind: "leaseRevoke", lease: "1" }, { kind: "done", revision: 4 }],
+    );
+    assert.equal(kindOf(operations), "linearizable");
+    assert.equal(kindOf(operations.filter((_, i) => i !== 3)), "violation");
   });
 
   it("lets a lease end by itself, and delete its keys at one revision", () => {
