@@ -89,6 +89,11 @@ export class DiskContent {
   /** What has the database for itself; each begins when the one before has ended. */
   #exclusive: Promise<void> = Promise.resolve();
   #isFlushing = false;
+  /**
+   * Below it all garbage has been removed, and none will come: to begin anew at the first would be to pass over the
+   * marks of all that was removed, with every bite.
+   */
+  #garbageFrom: Buffer | undefined;
   #isRetired = false;
   #isClosed = false;
   #failure: Error | undefined;
@@ -526,7 +531,7 @@ export class DiskContent {
     if (this.#isRetired) return true;
     const { database, layout } = this.#options;
     const iterator = database.iterate({
-      start: layout.start(space.garbage),
+      start: this.#garbageFrom ?? layout.start(space.garbage),
       end: layout.garbage({ main: revision + 1, sub: 0 }, garbageKind.superseded),
     });
     const operations: DiskOperation[] = [];
@@ -560,6 +565,7 @@ export class DiskContent {
     await database.write(root === undefined ? operations : [...operations, root], { isSynced: false });
     this.#stored = stored;
     this.#totals = without(this.#totals);
+    this.#garbageFrom = Buffer.concat([operations.at(-1)!.key, NUL]);
     return isFinished;
   }
 
@@ -606,6 +612,8 @@ export class DiskContent {
 }
 
 const OPEN = "\0" as ByteString;
+/** Behind a key, it makes the next one. */
+const NUL = Buffer.alloc(1);
 
 function costOf({ key, value }: VersionedRecord): number {
   return key.length + value.length + RECORD_OVERHEAD_BYTES;

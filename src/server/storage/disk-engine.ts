@@ -176,7 +176,7 @@ export class DiskEngine implements Engine {
   async defragment(): Promise<void> {
     await this.#content.flush(false);
     await this.#rewriting;
-    await this.#rewrite(Object.values(space));
+    await this.#rewrite();
   }
 
   /** Writes what waits and closes the database. */
@@ -260,16 +260,16 @@ export class DiskEngine implements Engine {
   #rewriteSoon(): void {
     if (this.#rewriting !== undefined || this.#hasFailed) return;
     this.#removedSinceRewrite = 0;
-    this.#rewriting = this.#rewrite([space.records, space.past, space.garbage])
+    this.#rewriting = this.#rewrite()
       .catch((error: unknown) => this.#fail(error as Error))
       .finally(() => {
         this.#rewriting = undefined;
       });
   }
 
-  async #rewrite(spaces: readonly Space[]): Promise<void> {
-    const { layout } = this.#content;
-    for (const name of spaces) await this.#options.database.compact(layout.start(name), layout.end(name));
+  #rewrite(): Promise<void> {
+    const { generation } = this.#content.layout;
+    return this.#options.database.compact(generationStart(generation), generationStart(generation + 1));
   }
 
   #fail(error: Error): void {
