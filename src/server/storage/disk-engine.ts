@@ -72,6 +72,8 @@ export class DiskEngine implements Engine {
   #meta: Uint8Array;
   #describe: (() => EngineSeal) | undefined;
   #removedSinceRewrite = 0;
+  /** What the files took after the last rewrite. */
+  #rewrittenBytes = 0;
   #rewriting: Promise<void> | undefined;
   #hasFailed = false;
 
@@ -172,11 +174,16 @@ export class DiskEngine implements Engine {
     return this.#content.flush(true);
   }
 
-  /** Rewrites the files, so that what was removed gives its space back. Writes and reads go on meanwhile. */
+  /**
+   * Rewrites the files, so that what was removed gives its space back; not when next to nothing would come of it.
+   * Writes and reads go on meanwhile.
+   */
   async defragment(): Promise<void> {
     await this.#content.flush(false);
     await this.#rewriting;
-    await this.#rewrite();
+    const { database } = this.#options;
+    const isGrown = database.sizeBytes() > (1 + REWRITE_SHARE) * this.#rewrittenBytes;
+    if (isGrown || this.#removedSinceRewrite > 0) await this.#rewrite();
   }
 
   /** Writes what waits and closes the database. */
@@ -184,7 +191,7 @@ export class DiskEngine implements Engine {
     try {
       if (!this.#hasFailed) await this.#content.flush(true);
       await this.#content.close();
-      await this.#rewriting;
+      await this.#rewriting?.catch(() => undefined);
     } finally {
       await this.#options.database.close();
     }
@@ -259,17 +266,23 @@ export class DiskEngine implements Engine {
 
   #rewriteSoon(): void {
     if (this.#rewriting !== undefined || this.#hasFailed) return;
-    this.#removedSinceRewrite = 0;
-    this.#rewriting = this.#rewrite()
-      .catch((error: unknown) => this.#fail(error as Error))
-      .finally(() => {
-        this.#rewriting = undefined;
-      });
+    this.#rewrite().catch((error: unknown) => this.#fail(error as Error));
   }
 
+  /** One at a time: who asks while one is under way gets that. */
   #rewrite(): Promise<void> {
+    this.#rewriting ??= this.#rewriteAll().finally(() => {
+      this.#rewriting = undefined;
+    });
+    return this.#rewriting;
+  }
+
+  async #rewriteAll(): Promise<void> {
+    const { database } = this.#options;
     const { generation } = this.#content.layout;
-    return this.#options.database.compact(generationStart(generation), generationStart(generation + 1));
+    this.#removedSinceRewrite = 0;
+    await database.compact(generationStart(generation), generationStart(generation + 1));
+    this.#rewrittenBytes = database.sizeBytes();
   }
 
   #fail(error: Error): void {

@@ -154,6 +154,35 @@ describe("Store", () => {
     assert.equal(engine.stats().records, 6_001 - 5_000 + 100);
   });
 
+  it("a snapshot leaves out what a compaction that is under way will remove, and nothing else", async () => {
+    const { store, engine } = createStore();
+    store.put(putOf("old", "1")); // 2
+    store.put(putOf("gone", "1")); // 3
+    store.put(putOf("kept", "1")); // 4
+    store.deleteRange(deleteOf("old")); // 5
+    store.put(putOf("kept", "2")); // 6
+    store.deleteRange(deleteOf("gone")); // 7
+    store.put(putOf("kept", "3")); // 8
+    store.compact(7);
+    const snapshot = store.openSnapshot();
+    assert.equal(engine.stats().records, 7, "nothing is removed yet");
+    const taken = [...recordsIn(snapshot)].map(({ key, main }) => [key, main]);
+    assert.deepEqual(taken, [
+      ["kept", 6],
+      ["gone", 7],
+      ["kept", 8],
+    ]);
+    assert.equal(snapshot.finishedCompactRevision, 7);
+    snapshot.close();
+    await store.compactionFinished();
+    const left = store.openSnapshot();
+    assert.deepEqual(
+      [...recordsIn(left)].map(({ key, main }) => [key, main]),
+      taken,
+    );
+    left.close();
+  });
+
   it("a snapshot of a store that is restored meanwhile fails rather than mixing two histories", () => {
     const { store } = createStore();
     for (let i = 0; i < 10; i++) store.put(putOf("a"));

@@ -182,6 +182,56 @@ describe("DiskEngine", () => {
     assert.deepEqual([second.stats().liveKeys, second.stats().records], [2, 3]);
   });
 
+  /** `keys` of two versions each. */
+  async function openWithPast(database: PlainDiskDatabase, keys: number): Promise<DiskEngine> {
+    const engine = await open(database);
+    const records = Array.from({ length: 2 * keys }, (_, i) => put(`k${i % keys}`, 2 + i, 0));
+    await engine.loader.load(records.map(({ key }) => ({ kind: "key", key, revision: undefined })));
+    for (const record of records) engine.append([record]);
+    await engine.sync();
+    return engine;
+  }
+
+  it("rewrites the files only when something will come of it, once for all who ask", async () => {
+    const database = new PlainDiskDatabase(() => turn());
+    let rewrites = 0;
+    const { compact } = database;
+    database.compact = () => {
+      rewrites++;
+      return compact.call(database);
+    };
+    const engine = await openWithPast(database, 500);
+    await Promise.all([engine.defragment(), engine.defragment()]);
+    assert.equal(rewrites, 1);
+    await engine.defragment();
+    assert.equal(rewrites, 1, "nothing was removed since");
+    await engine.compactStep(503, 10);
+    await engine.defragment();
+    assert.equal(rewrites, 2);
+    while (!(await engine.compactStep(1_001, 100)));
+    await engine.defragment();
+    assert.equal(rewrites, 3, "what compaction began for half of the records");
+    await engine.close();
+  });
+
+  it("goes on with a compaction where its last bite ended, not at what is removed already", async () => {
+    const database = new PlainDiskDatabase();
+    const engine = await openWithPast(database, 500);
+    const starts: Uint8Array[] = [];
+    const { iterate } = database;
+    database.iterate = (range) => {
+      starts.push(range.start);
+      return iterate.call(database, range);
+    };
+    while (!(await engine.compactStep(1_001, 100)));
+    assert.ok(starts.length >= 5, `${starts.length} bites`);
+    for (let i = 1; i < starts.length - 1; i++) {
+      assert.ok(Buffer.compare(starts[i - 1]!, starts[i]!) < 0, `bite ${i}`);
+    }
+    assert.equal(engine.stats().records, 500);
+    await engine.close();
+  });
+
   it("tells of a failed write once, and serves nothing any more", async () => {
     const failures: Error[] = [];
     const database = new PlainDiskDatabase();
