@@ -232,7 +232,6 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/storage/disk-layout.ts": `${storageTests}/disk-engine.test.ts`,
   "src/server/storage/disk-scan.ts": `${storageTests}/disk-engine.test.ts`,
   "src/server/storage/loaded-reads.ts": `${storageTests}/disk-engine.test.ts`,
-  "src/server/storage/record-cache.ts": `${storageTests}/disk-engine.test.ts`,
   "src/server/member-state.ts": "test/unit/server/node/durable-state.test.ts",
   "src/server/storage/wal-types.ts": `${storageTests}/wal.test.ts`,
   // The rules of the Raft core, seen through a member that others send to, and through traces of several.

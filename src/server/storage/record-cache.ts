@@ -4,53 +4,53 @@ import type { VersionedRecord } from "./engine.ts";
 /** About what a record takes in memory beyond its key and value. */
 const OVERHEAD_BYTES = 256;
 
-/** The newest records of keys in use, those used last, up to a size. */
+/**
+ * The newest records of keys in use, up to a size. In two generations: what was used since the younger began, and what
+ * was used while the older did. When the younger has half of the size the older goes, at once. (To evict one by one from
+ * the front of a Map costs a walk over all that was evicted before.)
+ */
 export class RecordCache {
   readonly #sizeBytesMax: number;
-  /** In order of use: a Map keeps the order of insertion. */
-  readonly #records = new Map<ByteString, VersionedRecord>();
-  #sizeBytes = 0;
+  #young = new Map<ByteString, VersionedRecord>();
+  #old = new Map<ByteString, VersionedRecord>();
+  #youngSizeBytes = 0;
 
   constructor(sizeBytesMax: number) {
     this.#sizeBytesMax = sizeBytesMax;
   }
 
   get(key: ByteString): VersionedRecord | undefined {
-    const record = this.#records.get(key);
-    if (record === undefined) return undefined;
-    this.#records.delete(key);
-    this.#records.set(key, record);
-    return record;
+    const young = this.#young.get(key);
+    if (young !== undefined) return young;
+    const old = this.#old.get(key);
+    if (old !== undefined) this.#add(old);
+    return old;
   }
 
   set(record: VersionedRecord): void {
-    const { key } = record;
-    const previous = this.#records.get(key);
-    if (previous !== undefined) {
-      this.#records.delete(key);
-      this.#sizeBytes -= costOf(previous);
-    }
-    const cost = costOf(record);
     // One record must not push out all others.
-    if (cost > this.#sizeBytesMax / 16) return;
-    this.#records.set(key, record);
-    this.#sizeBytes += cost;
-    if (this.#sizeBytes > this.#sizeBytesMax) this.#evict();
+    if (costOf(record) > this.#sizeBytesMax / 16) this.delete(record.key);
+    else this.#add(record);
   }
 
   delete(key: ByteString): void {
-    const record = this.#records.get(key);
-    if (record === undefined) return;
-    this.#records.delete(key);
-    this.#sizeBytes -= costOf(record);
+    const young = this.#young.get(key);
+    if (young !== undefined) {
+      this.#young.delete(key);
+      this.#youngSizeBytes -= costOf(young);
+    }
+    this.#old.delete(key);
   }
 
-  #evict(): void {
-    for (const [key, record] of this.#records) {
-      if (this.#sizeBytes <= this.#sizeBytesMax) return;
-      this.#records.delete(key);
-      this.#sizeBytes -= costOf(record);
-    }
+  #add(record: VersionedRecord): void {
+    const previous = this.#young.get(record.key);
+    if (previous !== undefined) this.#youngSizeBytes -= costOf(previous);
+    this.#young.set(record.key, record);
+    this.#youngSizeBytes += costOf(record);
+    if (this.#youngSizeBytes <= this.#sizeBytesMax / 2) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#youngSizeBytes = 0;
   }
 }
 
