@@ -97,9 +97,11 @@ async function main(): Promise<void> {
 
 async function backUp(folder: string, server: ServerProcess, raw: RawClient, usual: Times): Promise<void> {
   const file = join(folder, "backup.snap");
+  const beganMs = performance.now();
+  // To begin a process keeps this one from measuring: that is over when the writes begin.
+  const save = metastore(["snapshot", "save", file, "--endpoints", server.endpoint]);
   const saving = await during(raw, async () => {
-    const beganMs = performance.now();
-    await metastore(["snapshot", "save", file, "--endpoints", server.endpoint]);
+    await save;
     const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1);
     say("backup", `${mebibytes(statSync(file).size)} in ${seconds} s`);
   });
