@@ -426,7 +426,8 @@ export class DiskContent {
     return {
       next: (countMax) => {
         if (after.main > toMain) return [];
-        if (this.#isRetired) return this.#noMore();
+        // Whoever reads here expects promises: what is thrown at once nobody would catch.
+        if (this.#isRetired) return this.#isClosed ? Promise.reject(new RequestError("stopped")) : [];
         if (open === undefined && !isBefore(after, this.#stored.last)) return fromLayers(countMax);
         const reading = this.#whileReading(Number.POSITIVE_INFINITY, () => fromDatabase(countMax));
         isReading = reading.catch(() => undefined);
