@@ -140,7 +140,11 @@ describe("DiskEngine", () => {
       assert.equal((await reading).at(key, 2)?.main, 2, `seed ${seed}`);
       await closing;
       await assert.rejects(engine.loader.view([{ kind: "key", key, revision: 2 }]), { code: "stopped" });
-      await assert.rejects(async () => await cursor.next(10), { code: "stopped" }, "it did not come to the end");
+      await assert.rejects(
+        async () => await cursor.next(10),
+        { code: "stopped" },
+        "it did not come to the end",
+      );
       assert.ok(cursor.next(10) instanceof Promise, "nobody catches what is thrown at once");
     }
   });
