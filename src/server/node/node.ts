@@ -122,6 +122,7 @@ export class MemberNode implements ServerNode {
   readonly name: string;
   readonly watchHub: WatchHubContract;
   readonly quotaBytes: number;
+  quotaRefusals = 0;
 
   readonly #options: NodeOptions;
   readonly #state: StateMachine;
@@ -460,7 +461,9 @@ export class MemberNode implements ServerNode {
 
   admits(costBytes: number): boolean {
     if (costBytes === 0 || this.quotaBytes === Number.POSITIVE_INFINITY) return true;
-    return this.#state.store.stats().sizeBytes + costBytes < this.quotaBytes;
+    const isAdmitted = this.#state.store.stats().sizeBytes + costBytes < this.quotaBytes;
+    if (!isAdmitted) this.quotaRefusals++;
+    return isAdmitted;
   }
 
   alarms(): AlarmMember[] {

@@ -8,7 +8,7 @@ const CHECK_MS = 1_000;
 const WARNED_SHARE = 0.8;
 const CLEARED_SHARE = 0.9;
 
-type KeptNode = Pick<ServerNode, "memberId" | "quotaBytes" | "alarms" | "propose"> & {
+type KeptNode = Pick<ServerNode, "memberId" | "quotaBytes" | "quotaRefusals" | "alarms" | "propose"> & {
   readonly kv: { stats(): { readonly sizeBytes: number } };
 };
 
@@ -24,6 +24,8 @@ export class QuotaKeeper {
   readonly #isClearing: boolean;
   #timer: Timer | undefined;
   #wasFull = false;
+  /** Of the node's. What was full between two looks may be empty again at the second. */
+  #refusalsSeen = 0;
   #isWarned = false;
   #isProposing = false;
 
@@ -58,13 +60,17 @@ export class QuotaKeeper {
       });
     }
     this.#isWarned = share >= WARNED_SHARE;
-    if (share >= CLEARED_SHARE) this.#wasFull = true;
-    else if (this.#wasFull && this.#isClearing && !this.#isProposing) {
+    const { quotaRefusals } = this.#node;
+    const isRefusing = quotaRefusals > this.#refusalsSeen;
+    if (share >= CLEARED_SHARE || isRefusing) this.#wasFull = true;
+    this.#refusalsSeen = quotaRefusals;
+    if (share < CLEARED_SHARE && this.#wasFull && this.#isClearing && !this.#isProposing) {
       const isRaised = this.#node
         .alarms()
         .some((alarm) => alarm.memberId === memberId && alarm.alarm === alarmType.noSpace);
       if (isRaised) void this.#clear(share);
-      else this.#wasFull = false;
+      // The alarm may be on its way.
+      else if (!isRefusing) this.#wasFull = false;
     }
   }
 

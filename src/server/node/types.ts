@@ -58,6 +58,8 @@ export interface ServerNode {
   readBarrier(): Promise<void>;
   /** Whether `costBytes` more would fit in the quota (semantics-kv-mvcc 10). */
   admits(costBytes: number): boolean;
+  /** How often admits() said no. */
+  readonly quotaRefusals: number;
   alarms(): AlarmMember[];
   members(): Member[];
   /**

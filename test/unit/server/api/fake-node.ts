@@ -102,6 +102,8 @@ export class FakeNode implements ServerNode {
     if (this.barrierError) throw this.barrierError;
   }
 
+  quotaRefusals = 0;
+
   admits(costBytes: number): boolean {
     return this.kv.stats().sizeBytes + costBytes < this.quotaBytes;
   }

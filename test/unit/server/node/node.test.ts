@@ -168,7 +168,9 @@ describe("A member", () => {
     await world.restart({ quotaBytes: 1_000 });
     const { sizeBytes } = world.node.kv.stats();
     assert.equal(world.node.admits(999 - sizeBytes), true);
+    assert.equal(world.node.quotaRefusals, 0);
     assert.equal(world.node.admits(1_000 - sizeBytes), false);
+    assert.equal(world.node.quotaRefusals, 1);
     assert.equal(world.node.admits(0), true);
     await world.restart({ quotaBytes: Number.POSITIVE_INFINITY });
     assert.equal(world.node.admits(Number.MAX_SAFE_INTEGER), true);

@@ -17,6 +17,7 @@ function setUp(isClearing = true) {
     memberId: 1n,
     quotaBytes: 1_000,
     sizeBytes: 0,
+    quotaRefusals: 0,
     raised: [] as bigint[],
     error: undefined as Error | undefined,
     proposals: 0,
@@ -52,6 +53,24 @@ describe("QuotaKeeper", () => {
     assert.deepEqual(world.raised, [2n]);
     await look(100);
     assert.equal(world.proposals, 1);
+  });
+
+  it("takes it back too when the quota was full between two looks only", async () => {
+    const { world, look } = setUp();
+    await look(500);
+    world.raised = [1n];
+    world.quotaRefusals = 3;
+    await look(100);
+    assert.deepEqual(world.raised, []);
+    world.raised = [1n];
+    await look(100);
+    assert.deepEqual(world.raised, [1n], "raised by hand, with room left");
+    world.raised = [];
+    world.quotaRefusals = 4;
+    await look(100);
+    world.raised = [1n];
+    await look(100);
+    assert.deepEqual(world.raised, [], "the alarm had been on its way");
   });
 
   it("leaves an alarm that was raised while there was room", async () => {
