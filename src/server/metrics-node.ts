@@ -113,7 +113,7 @@ function registerStoreMetrics(registry: MetricsRegistry, { node, watch }: Metric
   gauge(
     "etcd_mvcc_db_total_size_in_bytes",
     "Bytes that the records take: on disk those of the files, in memory those of all records held.",
-    () => node.kv.stats().storedBytes,
+    () => node.kv.storedBytes(),
   );
   gauge(
     "etcd_mvcc_db_total_size_in_use_in_bytes",

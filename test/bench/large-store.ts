@@ -9,8 +9,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { createPrng } from "../../src/lib/prng.ts";
 import { prefixEnd, RawClient, ServerProcess } from "../harness/index.ts";
+import {
+  KEY_PREFIX,
+  keyOf,
+  loadKeys,
+  mebibytes,
+  prng,
+  QUOTA_FLAGS,
+  quantile,
+  say,
+  writeSteadily,
+} from "./disk-load.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -23,23 +33,10 @@ const { values: flags } = parseArgs({
   },
 });
 
-/** Keys of one transaction of the load: what etcd takes at most. */
-const KEYS_PER_TXN = 128;
-const LOADERS = 16;
 /** Keys that share all but their last four digits. */
 const GROUP_KEYS = 10_000;
 const PAGE_KEYS = 1_000;
-const prng = createPrng(1);
-/** 256 bytes each that do not compress. */
-const VALUES = Array.from({ length: 1_024 }, () =>
-  Array.from({ length: 256 }, () => String.fromCharCode(33 + prng.below(94))).join(""),
-);
 const LAG_WINDOW_MS = 31_000;
-const QUOTA_BYTES = 64 * 1024 ** 3;
-
-const anyValue = (): string => VALUES[prng.below(VALUES.length)]!;
-/** 24 bytes. */
-const keyOf = (index: number): string => `large/${String(index).padStart(18, "0")}`;
 
 async function main(): Promise<void> {
   const kind = flags.server === "etcd" ? "etcd" : "metastore";
@@ -50,7 +47,7 @@ async function main(): Promise<void> {
   const server = await ServerProcess.prepare({
     kind,
     folder,
-    flags: [...storage, "--quota-backend-bytes", String(QUOTA_BYTES)],
+    flags: [...storage, ...QUOTA_FLAGS],
   });
   const title = kind === "etcd" ? "etcd" : `metastore, ${flags.storage}`;
   console.log(
@@ -79,41 +76,24 @@ async function main(): Promise<void> {
   }
 }
 
-function say(what: string, figure: string): void {
-  console.log(`${what.padEnd(34)} ${figure}`);
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1024 ** 2).toFixed(0)} MiB`;
-}
-
 async function load(server: ServerProcess, keys: number): Promise<void> {
   const client = new RawClient(server.endpoint);
-  const beganMs = performance.now();
-  let next = 0;
+  let given = 0;
   let residentMax = 0;
-  const loader = async (): Promise<void> => {
-    while (next < keys) {
-      const first = next;
-      next = Math.min(keys, next + KEYS_PER_TXN);
-      const pairs: [string, string][] = [];
-      for (let index = first; index < next; index++) pairs.push([keyOf(index), anyValue()]);
-      await client.putAll(pairs);
-    }
-  };
   const progress = setInterval(() => {
     const { residentBytes } = server.usage();
     residentMax = Math.max(residentMax, residentBytes);
-    console.log(`  ${next} keys, resident ${mebibytes(residentBytes)}`);
+    console.log(`  ${given} keys, resident ${mebibytes(residentBytes)}`);
   }, 10_000);
   try {
-    await Promise.all(Array.from({ length: LOADERS }, loader));
+    const seconds = await loadKeys(client, keys, (count) => {
+      given = count;
+    });
+    say("loaded", `${keys} keys in ${seconds.toFixed(0)} s, ${(keys / seconds).toFixed(0)} a second`);
   } finally {
     clearInterval(progress);
     client.close();
   }
-  const seconds = (performance.now() - beganMs) / 1_000;
-  say("loaded", `${keys} keys in ${seconds.toFixed(0)} s, ${(keys / seconds).toFixed(0)} a second`);
   say("resident at most", mebibytes(residentMax));
 }
 
@@ -127,20 +107,13 @@ async function readUnderWrites(server: ServerProcess, keys: number): Promise<voi
     await work();
     timesMs[kind].push(performance.now() - beganMs);
   };
-  const perTick = Number(flags.writes) / 100;
-  const writing = new Set<Promise<void>>();
-  /** As many as were asked for, however long each takes. */
   const writer = async (): Promise<void> => {
-    const beganMs = performance.now();
-    for (let tick = 1; !isOver(); tick++) {
-      for (let i = 0; i < perTick; i++) {
-        const write = timed("put", () => client.put(keyOf(prng.below(keys)), anyValue()));
-        writing.add(write);
-        void write.finally(() => writing.delete(write)).catch(() => undefined);
-      }
-      await sleep(Math.max(0, beganMs + tick * 10 - performance.now()));
-    }
-    await Promise.all(writing);
+    let failure: unknown;
+    await writeSteadily(client, { keys, perSecond: Number(flags.writes), isOver }, (tookMs, error) => {
+      timesMs.put.push(tookMs);
+      failure ??= error;
+    });
+    if (failure !== undefined) throw failure;
   };
   const reader = async (kind: keyof typeof timesMs, work: () => Promise<unknown>): Promise<void> => {
     while (!isOver()) {
@@ -155,7 +128,7 @@ async function readUnderWrites(server: ServerProcess, keys: number): Promise<voi
       writer(),
       reader("get", () => client.range(keyOf(prng.below(keys)))),
       reader("page", () =>
-        client.range(keyOf(prng.below(keys)), { rangeEnd: prefixEnd("large/"), limit: PAGE_KEYS }),
+        client.range(keyOf(prng.below(keys)), { rangeEnd: prefixEnd(KEY_PREFIX), limit: PAGE_KEYS }),
       ),
       reader("count", () => {
         const prefix = keyOf(prng.below(groups) * GROUP_KEYS).slice(0, -4);
@@ -168,8 +141,7 @@ async function readUnderWrites(server: ServerProcess, keys: number): Promise<voi
     say("writes a second", (timesMs.put.length / Number(flags.seconds)).toFixed(0));
     for (const [kind, times] of Object.entries(timesMs)) {
       const sorted = times.sort((left, right) => left - right);
-      const at = (share: number): string =>
-        (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN).toFixed(1);
+      const at = (share: number): string => quantile(sorted, share).toFixed(1);
       say(kind, `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms, of ${sorted.length}`);
     }
     if (flags.server !== "etcd") say("event loop late by at most", `${lagMaxMs.toFixed(0)} ms`);

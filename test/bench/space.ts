@@ -11,8 +11,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 import { connect } from "../../src/client/index.ts";
-import { createPrng } from "../../src/lib/prng.ts";
 import { RawClient, repositoryRoot, ServerProcess } from "../harness/index.ts";
+import { loadKeys, mebibytes, prng, QUOTA_FLAGS, quantile, say, writeSteadily } from "./disk-load.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -25,29 +25,18 @@ const { values: flags } = parseArgs({
   },
 });
 
-const KEYS_PER_TXN = 128;
-const LOADERS = 16;
-const QUOTA_BYTES = 64 * 1024 ** 3;
 const DAMAGES = 20;
 const SETTLE_MS = 120_000;
 const SETTLED_MS = 10_000;
 const keys = Number(flags.keys);
-const prng = createPrng(1);
 const run = promisify(execFile);
-
-const VALUES = Array.from({ length: 1_024 }, () =>
-  Array.from({ length: 256 }, () => String.fromCharCode(33 + prng.below(94))).join(""),
-);
-const keyOf = (index: number): string => `space/${String(index).padStart(18, "0")}`;
-/** 256 bytes that do not compress. */
-const anyValue = (): string => VALUES[prng.below(VALUES.length)]!;
 
 async function main(): Promise<void> {
   const folder = flags.folder ?? mkdtempSync(join(tmpdir(), "metastore-space-"));
   const server = await ServerProcess.start({
     kind: "metastore",
     folder: join(folder, "live"),
-    flags: ["--storage", flags.storage, "--quota-backend-bytes", String(QUOTA_BYTES)],
+    flags: ["--storage", flags.storage, ...QUOTA_FLAGS],
   });
   const client = connect({ endpoints: [server.endpoint] });
   const raw = new RawClient(server.endpoint);
@@ -65,7 +54,7 @@ async function main(): Promise<void> {
     let revision = 0;
     const compacting = await during(raw, async () => {
       const beganMs = performance.now();
-      ({ revision } = await raw.rangeAll("space/none"));
+      ({ revision } = await raw.rangeAll("none"));
       await client.kv.compact(revision, { physical: true, timeoutMs: 600_000 });
       say("compaction, to the last record", `${((performance.now() - beganMs) / 1_000).toFixed(0)} s`);
       await settled(sizeBytes);
@@ -173,28 +162,11 @@ interface Times {
 async function during(raw: RawClient, work: () => Promise<unknown>): Promise<Times> {
   const times: Times = { ms: [], failed: 0 };
   let isOver = false;
-  const writing = new Set<Promise<void>>();
-  const put = async (): Promise<void> => {
-    const beganMs = performance.now();
-    try {
-      await raw.put(keyOf(prng.below(keys)), anyValue());
-      times.ms.push(performance.now() - beganMs);
-    } catch {
-      times.failed++;
-    }
-  };
-  const writer = (async () => {
-    const beganMs = performance.now();
-    for (let tick = 1; !isOver; tick++) {
-      for (let i = 0; i < Number(flags.writes) / 100; i++) {
-        const write = put();
-        writing.add(write);
-        void write.finally(() => writing.delete(write));
-      }
-      await sleep(Math.max(0, beganMs + tick * 10 - performance.now()));
-    }
-    await Promise.all(writing);
-  })();
+  const options = { keys, perSecond: Number(flags.writes), isOver: () => isOver };
+  const writer = writeSteadily(raw, options, (tookMs, error) => {
+    if (error === undefined) times.ms.push(tookMs);
+    else times.failed++;
+  });
   try {
     await work();
   } finally {
@@ -206,19 +178,7 @@ async function during(raw: RawClient, work: () => Promise<unknown>): Promise<Tim
 }
 
 async function load(raw: RawClient, version: number): Promise<void> {
-  const beganMs = performance.now();
-  let next = 0;
-  const loader = async (): Promise<void> => {
-    while (next < keys) {
-      const first = next;
-      next = Math.min(keys, next + KEYS_PER_TXN);
-      const pairs: [string, string][] = [];
-      for (let index = first; index < next; index++) pairs.push([keyOf(index), anyValue()]);
-      await raw.putAll(pairs);
-    }
-  };
-  await Promise.all(Array.from({ length: LOADERS }, loader));
-  say(`version ${version} loaded`, `${((performance.now() - beganMs) / 1_000).toFixed(0)} s`);
+  say(`version ${version} loaded`, `${(await loadKeys(raw, keys)).toFixed(0)} s`);
 }
 
 /** A size, once it has not gone down for ten seconds: files are rewritten behind. What is written meanwhile adds to it. */
@@ -242,10 +202,6 @@ async function metastore(args: readonly string[]): Promise<string> {
   return (await run(process.execPath, [program, ...args], { maxBuffer: 1 << 24 })).stdout;
 }
 
-function quantile(ms: readonly number[], share: number): number {
-  return ms[Math.min(ms.length - 1, Math.floor(share * ms.length))] ?? Number.NaN;
-}
-
 function describe({ ms, failed }: Times): string {
   const [p50, p99, most] = [0.5, 0.99, 1].map((share) => quantile(ms, share).toFixed(1));
   return `p50 ${p50} ms, p99 ${p99} ms, at most ${most} ms, of ${ms.length}; ${failed} failed`;
@@ -253,14 +209,6 @@ function describe({ ms, failed }: Times): string {
 
 function against(times: Times, usual: Times): string {
   return `p99 ${(quantile(times.ms, 0.99) / quantile(usual.ms, 0.99)).toFixed(2)} × the usual`;
-}
-
-function say(what: string, figure: string): void {
-  console.log(`${what.padEnd(38)} ${figure}`);
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 1024 ** 2).toFixed(0)} MiB`;
 }
 
 await main();

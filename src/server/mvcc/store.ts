@@ -142,6 +142,10 @@ export class Store implements KvReader, KvWriter {
     return this.#engine.stats();
   }
 
+  storedBytes(): number {
+    return this.#engine.storedBytes();
+  }
+
   lastChange(key: ByteString): Eventual<LastChange | undefined> {
     const { loader } = this;
     return loader === undefined

@@ -48,6 +48,8 @@ export interface KvReader {
   /** HashKV by etcd's algorithm (semantics-kv-mvcc 9.1); revision 0 = current. In bites, yielding between them. */
   hashKv(revision: number): Promise<{ hash: number; compactRevision: number; hashRevision: number }>;
   stats(): EngineStats;
+  /** Bytes that the records take where they are kept (Engine.storedBytes). */
+  storedBytes(): number;
 }
 
 /** Writes: called by apply only, in log order. Deterministic; RequestError = the same answer on every member. */

@@ -152,8 +152,12 @@ export class DiskEngine implements Engine {
 
   stats(): EngineStats {
     const { records, sizeBytes, sizeInUseBytes } = this.#content.totals;
-    const storedBytes = this.#options.database.sizeBytes();
-    return { liveKeys: this.#content.counts.total, records, sizeBytes, storedBytes, sizeInUseBytes };
+    return { liveKeys: this.#content.counts.total, records, sizeBytes, sizeInUseBytes };
+  }
+
+  /** Each call asks the database anew, in the background: not for the path of a write. */
+  storedBytes(): number {
+    return this.#options.database.sizeBytes();
   }
 
   /**

@@ -114,6 +114,8 @@ export interface Engine extends EngineView {
   compactStep(revision: number, recordsMax: number): boolean | Promise<boolean>;
   /** Number of live keys, of all records, and the sizes quota and status report. */
   stats(): EngineStats;
+  /** Bytes that the records take where they are kept: on disk those of the files, in memory stats().sizeBytes. */
+  storedBytes(): number;
   /** Begins to gather other content; this engine's is as it was until commit(). */
   beginReplacement(): EngineReplacement;
 }
@@ -133,8 +135,6 @@ export interface EngineStats {
   readonly records: number;
   /** Bytes of all records held, reclaimable ones included: what the quota counts, the same for every engine. */
   readonly sizeBytes: number;
-  /** Bytes they take where they are kept: on disk those of the files, in memory sizeBytes. */
-  readonly storedBytes: number;
   /** Bytes of the records that a finished compaction at the newest revision would keep: one for each live key. */
   readonly sizeInUseBytes: number;
 }

@@ -109,12 +109,15 @@ export class MemoryEngine implements Engine {
     return this.#isCompacted;
   }
 
+  storedBytes(): number {
+    return this.#sizeBytes;
+  }
+
   stats(): EngineStats {
     return {
       liveKeys: this.#live.size,
       records: this.#log.count,
       sizeBytes: this.#sizeBytes,
-      storedBytes: this.#sizeBytes,
       sizeInUseBytes: this.#sizeInUseBytes,
     };
   }

@@ -38,7 +38,7 @@ describe("The metrics of the node", () => {
       "etcd_debugging_mvcc_keys_total 1",
       "etcd_debugging_mvcc_current_revision 2",
       "etcd_debugging_mvcc_compact_revision -1",
-      `etcd_mvcc_db_total_size_in_bytes ${node.kv.stats().storedBytes}`,
+      `etcd_mvcc_db_total_size_in_bytes ${node.kv.storedBytes()}`,
       `etcd_mvcc_db_total_size_in_use_in_bytes ${node.kv.stats().sizeInUseBytes}`,
       "metastore_leases 0",
     ]) {

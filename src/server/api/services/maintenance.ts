@@ -41,7 +41,7 @@ export function createMaintenanceService(context: ServiceContext): Record<string
     return encodeStatusResponse({
       header: currentHeader(),
       version: ETCD_API_VERSION,
-      dbSize: EMPTY_STORE_BYTES + stats.storedBytes,
+      dbSize: EMPTY_STORE_BYTES + node.kv.storedBytes(),
       leader: node.leaderId,
       raftIndex: node.raftIndex,
       raftTerm: node.term,

@@ -141,6 +141,10 @@ export class LoadingEngine implements Engine {
     return this.#memory.stats();
   }
 
+  storedBytes(): number {
+    return this.#memory.storedBytes();
+  }
+
   beginReplacement(): EngineReplacement {
     const replacement = this.#memory.beginReplacement();
     let isBusy = false;

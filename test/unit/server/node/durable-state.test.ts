@@ -26,8 +26,7 @@ async function contentOf(world: NodeWorld): Promise<unknown> {
     compactRevision: store.compactRevision,
     hash,
     leases,
-    // Files take what they take.
-    stats: { ...store.stats(), storedBytes: 0 },
+    stats: store.stats(),
     members: world.node.members(),
   };
 }

@@ -39,7 +39,7 @@ describe("Maintenance service", () => {
     assert.deepEqual(await status(), {
       header: { clusterId: node.clusterId, memberId: node.memberId, revision: 2, raftTerm: 3 },
       version: ETCD_API_VERSION,
-      dbSize: EMPTY_STORE_BYTES + stats.storedBytes,
+      dbSize: EMPTY_STORE_BYTES + node.kv.storedBytes(),
       leader: node.memberId,
       raftIndex: 7,
       raftTerm: 3,
