@@ -1,5 +1,6 @@
 // Runs every suite in turn, lets its output through, adds up what passed, failed and was skipped, and fails when
-// anything failed or a suite ended without saying what it ran.
+// anything failed or a suite ended without saying what it ran. What failed is told again at the end, since the record
+// of a run may keep its end only.
 import { spawn } from "node:child_process";
 
 const suites = [
@@ -26,7 +27,11 @@ const suites = [
   { name: "hostile clients", command: ["npm", ["run", "test:hostile"]] },
 ];
 
+/** So much of a suite's output is repeated at the end, at most. */
+const FAILURE_CHARACTERS_MAX = 8000;
+
 const total = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
 for (const suite of suites) {
   console.log(`\n=== ${suite.name}`);
   const { code, output } = await run(...suite.command);
@@ -34,14 +39,26 @@ for (const suite of suites) {
   if (counts === undefined) {
     console.log(`${suite.name}: no count of tests in its output`);
     total.failed += 1;
+    failures.push(`${suite.name}: exit code ${code}, no count\n${output.slice(-FAILURE_CHARACTERS_MAX)}`);
     continue;
   }
   total.passed += counts.passed;
   total.skipped += counts.skipped;
-  total.failed += counts.failed === 0 && code !== 0 ? 1 : counts.failed;
+  const failed = counts.failed === 0 && code !== 0 ? 1 : counts.failed;
+  total.failed += failed;
+  if (failed > 0) failures.push(`${suite.name}: exit code ${code}\n${failuresOf(output)}`);
 }
+for (const failure of failures) console.log(`\n=== failed: ${failure}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+
+/** Mocha's list of failures, or the lines that say "failed" or "FAIL", or the end of the output. */
+function failuresOf(output) {
+  const list = /^\s+\d+ failing$[\s\S]*/m.exec(output);
+  if (list) return list[0].slice(0, FAILURE_CHARACTERS_MAX);
+  const lines = output.split("\n").filter((line) => /\bFAIL|^not ok|^failed|violation/.test(line));
+  return (lines.length > 0 ? lines.join("\n") : output).slice(-FAILURE_CHARACTERS_MAX);
+}
 
 /** Seeds run, and how many of them failed. */
 function countsOfSeeds(output, pattern) {

@@ -38,8 +38,10 @@ while True:
             sources.remove(master)
         continue
     if status is None:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done == 0:
+        done, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+        if done != 0 and os.WIFSTOPPED(status):
+            sys.stderr.write("stopped\\n"); sys.stderr.flush()
+        if done == 0 or os.WIFSTOPPED(status):
             status = None
     else:
         break
@@ -121,13 +123,21 @@ export class PseudoTerminal {
 
   /** Waits until the text or pattern was written, after position `from` of the output. */
   async shows(pattern: RegExp | string, from = 0, timeoutMs = 15_000): Promise<void> {
-    const endMs = performance.now() + timeoutMs;
     const isShown = (text: string): boolean =>
       typeof pattern === "string" ? text.includes(pattern) : pattern.test(text);
-    while (!isShown(this.#output.slice(from))) {
-      if (performance.now() > endMs)
-        throw new Error(`${pattern} did not appear:\n${this.#output.slice(-3_000)}`);
-      if (this.#helper.exitCode !== null) throw new Error(`it ended before ${pattern}:\n${this.#output}`);
+    await this.#until(() => isShown(this.#output.slice(from)), String(pattern), timeoutMs);
+  }
+
+  /** Waits until the process is stopped (job control): a SIGCONT sent earlier would be lost. */
+  async stops(timeoutMs = 15_000): Promise<void> {
+    await this.#until(() => /^stopped$/m.test(this.#report), "the stop of the process", timeoutMs);
+  }
+
+  async #until(isSo: () => boolean, what: string, timeoutMs: number): Promise<void> {
+    const endMs = performance.now() + timeoutMs;
+    while (!isSo()) {
+      if (performance.now() > endMs) throw new Error(`${what} did not appear:\n${this.#output.slice(-3_000)}`);
+      if (this.#helper.exitCode !== null) throw new Error(`it ended before ${what}:\n${this.#output}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
   }

@@ -110,6 +110,7 @@ describe("The live screen in a terminal", function () {
     await terminal.shows(/healthy/);
     process.kill(terminal.pid, "SIGTSTP");
     await terminal.shows("\u001b[?1049l");
+    await terminal.stops();
     const from = terminal.output.length;
     process.kill(terminal.pid, "SIGCONT");
     await terminal.shows("\u001b[?1049h", from);
