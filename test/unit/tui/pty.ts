@@ -136,7 +136,8 @@ export class PseudoTerminal {
   async #until(isSo: () => boolean, what: string, timeoutMs: number): Promise<void> {
     const endMs = performance.now() + timeoutMs;
     while (!isSo()) {
-      if (performance.now() > endMs) throw new Error(`${what} did not appear:\n${this.#output.slice(-3_000)}`);
+      if (performance.now() > endMs)
+        throw new Error(`${what} did not appear:\n${this.#output.slice(-3_000)}`);
       if (this.#helper.exitCode !== null) throw new Error(`it ended before ${what}:\n${this.#output}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
