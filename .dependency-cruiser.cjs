@@ -29,7 +29,7 @@ const doors = ["codec", "server/raft", "server/storage", "server/mvcc", "server/
     comment: "a folder is imported only through its index.ts",
     severity: "error",
     from: { path: "^src/", pathNot: `^src/${folder}/` },
-    to: { path: `^src/${folder}/`, pathNot: `^src/${folder}/(index\\.ts$${folder === "server/api" ? "|transport\\.ts$|http/index\\.ts$|grpc-js/index\\.ts$|services/index\\.ts$" : ""})` },
+    to: { path: `^src/${folder}/`, pathNot: `^src/${folder}/(index\\.ts$${folder === "server/api" ? "|transport\\.ts$|http/index\\.ts$|grpc-js/index\\.ts$|wire/index\\.ts$|services/index\\.ts$" : ""})` },
   }),
 );
 

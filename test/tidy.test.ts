@@ -265,7 +265,7 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/storage/snapshot-file.ts": `${storageTests}/snapshot-store.test.ts`,
   // The parts of a transport, over real connections.
   "src/server/api/grpc-js/grpc-call.ts": transportSuite,
-  "src/server/api/grpc-js/listener.ts": transportSuite,
+  "src/server/api/listener.ts": transportSuite,
   "src/server/api/grpc-js/ping-policy.ts": transportSuite,
   "src/server/api/grpc-js/stream-call.ts": transportSuite,
   "src/server/api/grpc-js/unary-call.ts": transportSuite,

@@ -49,6 +49,24 @@ export const limits = {
   protocolSniffMsMax: 10_000,
   /** An HTTP/2 connection from which nothing was read for this long must answer a ping. */
   connectionSilenceMsMax: 60_000,
+  /** RST_STREAM frames (and streams refused) of one HTTP/2 connection at once, and per second after that. */
+  http2ResetBurst: 10_000,
+  http2ResetsPerSecond: 1_000,
+  /** The same for PING frames; keep-alive policy is apart from this (--grpc-keepalive-min-time). */
+  http2PingBurst: 1_000,
+  http2PingsPerSecond: 100,
+  /** The same for SETTINGS frames, acknowledgements included. */
+  http2SettingsBurst: 200,
+  http2SettingsPerSecond: 10,
+  /** The same for frames that ask for nothing: empty DATA, PRIORITY, unknown types. */
+  http2IdleFrameBurst: 20_000,
+  http2IdleFramesPerSecond: 5_000,
+  /** Answers to control frames that an HTTP/2 peer does not read, in bytes, before its connection is closed. */
+  http2ControlBytesMax: 4_194_304,
+  /** Bytes of one HTTP/2 connection kept for messages that have not arrived whole. */
+  http2KeptBytesMax: 67_108_864,
+  /** An HTTP/2 peer that takes nothing of what waits for it for this long loses its connection, in milliseconds. */
+  http2StallMsMax: 300_000,
   /** Keep-alive requests of one stream that wait for their answer before more are read. */
   keepAlivesInFlightPerStreamMax: 1_000,
   /** Versions of client libraries that the metrics tell apart, for unary calls and for streams each. */

@@ -252,6 +252,15 @@ const limitFlags: readonly FlagSpec[] = [
     "Concurrent calls on one connection (etcd: no limit).",
   ),
   served(
+    "metastore",
+    "LIMITS",
+    "grpc-transport",
+    "choice",
+    "wire",
+    "What carries gRPC: wire, our own HTTP/2, or grpc-js, which is slower and there to compare.",
+    ["wire", "grpc-js"],
+  ),
+  served(
     "etcd",
     "LIMITS",
     "grpc-keepalive-min-time",

@@ -25,6 +25,7 @@ export interface Config extends Topology {
   readonly txnOpsMax: number;
   readonly requestSizeBytesMax: number;
   readonly concurrentStreamsMax: number;
+  readonly grpcTransport: "wire" | "grpc-js";
   readonly keepalive: {
     readonly minTimeMs: number;
     readonly intervalMs: number;
@@ -106,6 +107,7 @@ export function loadConfig(input: ConfigInput): Config {
       max: limits.proposalBytesInFlightMax / 2,
     }),
     concurrentStreamsMax: settings.integer("max-concurrent-streams", { min: 1, max: 4_294_967_295 }),
+    grpcTransport: settings.choice("grpc-transport") === "grpc-js" ? "grpc-js" : "wire",
     keepalive: {
       minTimeMs: settings.durationMs("grpc-keepalive-min-time"),
       intervalMs: settings.durationMs("grpc-keepalive-interval"),

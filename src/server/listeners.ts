@@ -7,6 +7,7 @@ import {
   CLUSTER_VERSION,
   createGrpcTransport,
   createMethodTable,
+  createWireTransport,
   ETCD_API_VERSION,
   STORAGE_VERSION,
   type Transport,
@@ -91,7 +92,8 @@ export async function openListeners(options: {
   }));
   if (first === undefined) throw new Error("a server has a client listener");
   const beside = config.clientHttpListeners.length === 0 ? endpoint("client", undefined) : undefined;
-  const transport: Transport = createGrpcTransport(methods, {
+  const createTransport = config.grpcTransport === "wire" ? createWireTransport : createGrpcTransport;
+  const transport: Transport = createTransport(methods, {
     ...first,
     alsoListen: rest,
     messageBytesMax: requestBytesMax + limits.grpcOverheadBytes,

@@ -4,3 +4,4 @@ export { createMethodTable, type MethodTableOptions } from "./method-table.ts";
 export { type MethodKind, type RpcRow, rpcTable } from "./rpc-table.ts";
 export * from "./transport.ts";
 export { CLUSTER_VERSION, ETCD_API_VERSION, PRODUCT_VERSION, STORAGE_VERSION } from "./version.ts";
+export { createWireTransport } from "./wire/index.ts";

@@ -13,10 +13,10 @@ import {
 import { assert } from "../../../lib/assert.ts";
 import { createDeferred } from "../../../lib/deferred.ts";
 import { grpcCode } from "../../../lib/errors.ts";
+import { Listener } from "../listener.ts";
 import type { ListenAddress, MethodHandler, MethodTable, Transport, TransportOptions } from "../transport.ts";
-import { unknownPathText } from "./go-texts.ts";
+import { unknownPathText } from "../unknown-path.ts";
 import { type Http2Seam, openHttp2Seam } from "./http2-seam.ts";
-import { Listener } from "./listener.ts";
 import { enforcePingPolicy } from "./ping-policy.ts";
 import { SessionLiveness } from "./session-liveness.ts";
 import { StreamCall } from "./stream-call.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { grpcCode } from "../../../../../src/lib/errors.ts";
-import { inGoWords, unknownPathText } from "../../../../../src/server/api/grpc-js/go-texts.ts";
+import { inGoWords } from "../../../../../src/server/api/grpc-js/go-texts.ts";
 
 describe("grpc-go's words", () => {
   it("replace grpc-js's own where clients know them", () => {
@@ -17,13 +17,5 @@ describe("grpc-go's words", () => {
       text: "Failed to decompress message",
     });
     assert.equal(inGoWords(99, "?").code, grpcCode.unknown);
-  });
-
-  it("name the part of a path that is unknown", () => {
-    const services = new Set(["a.B"]);
-    assert.equal(unknownPathText("/a.B/C", services), "unknown method C for service a.B");
-    assert.equal(unknownPathText("/x.Y/C", services), "unknown service x.Y");
-    assert.equal(unknownPathText("nothing", services), 'malformed method name: "nothing"');
-    assert.equal(unknownPathText("/nothing", services), 'malformed method name: "/nothing"');
   });
 });

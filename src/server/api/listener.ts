@@ -1,8 +1,8 @@
 import { lookup } from "node:dns/promises";
 import { type AddressInfo, createServer as createTcpServer, isIP, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { limits } from "../../../lib/limits.ts";
-import type { ListenAddress, TransportOptions } from "../transport.ts";
+import { limits } from "../../lib/limits.ts";
+import type { ListenAddress, TransportOptions } from "./transport.ts";
 
 const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 /** "PRI" begins no other method: RFC 9113 keeps it for HTTP/2. */

@@ -1,0 +1,129 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
+import { type Duplex, duplexPair } from "node:stream";
+import type { Log } from "../../../lib/log.ts";
+import { http2Error } from "./frames.ts";
+import type { RequestHead } from "./request-head.ts";
+import { type StreamHost, WireStream } from "./wire-stream.ts";
+
+/** Fields that HTTP/1.1 has of its own, or that mean a connection. */
+const notForwarded = new Set(["te", "expect", "host", "content-length"]);
+const notAnswered = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "proxy-connection"]);
+/** Bytes of a response body that wait for the peer before no more is read of it. */
+const QUEUED_BYTES_MAX = 65_536;
+
+/**
+ * A request over HTTP/2 that is not gRPC: it is given to the server of HTTP/1.1 connections over a pair of streams in
+ * memory, so that one application serves both, with the same limits.
+ */
+export class HttpStream extends WireStream {
+  readonly #head: RequestHead;
+  readonly #serve: (socket: Duplex) => void;
+  readonly #log: Log;
+  #request: ClientRequest | undefined;
+  #response: IncomingMessage | undefined;
+  #isGone = false;
+
+  constructor(host: StreamHost, id: number, head: RequestHead, serve: (socket: Duplex) => void, log: Log) {
+    super(host, id, head.declaredBytes);
+    this.#head = head;
+    this.#serve = serve;
+    this.#log = log;
+  }
+
+  override begin(): void {
+    const { method } = this.#head;
+    if (method === "CONNECT") {
+      this.host.sender.headers(this, [":status", "405"]);
+      this.host.sender.end(this, "data");
+      return;
+    }
+    const [client, server] = duplexPair();
+    this.#serve(Object.assign(server, { remoteAddress: this.host.peer.replace(/:\d+$/, "") }));
+    let request: ClientRequest;
+    try {
+      request = httpRequest({
+        method,
+        path: this.#head.path,
+        headers: this.#headers(),
+        setHost: false,
+        createConnection: () => client,
+      });
+    } catch (error) {
+      // A path or a header that Node does not send: its text names it.
+      client.destroy();
+      this.#answerBadRequest(error);
+      return;
+    }
+    this.#request = request;
+    request.on("response", (response) => this.#respond(response));
+    request.on("error", (error) => this.#break(error));
+    request.on("upgrade", (_response, socket) => socket.destroy());
+  }
+
+  override onData(source: Buffer, start: number, end: number, frameBytes: number): void {
+    const request = this.#request;
+    if (request === undefined || request.destroyed || request.writableEnded) {
+      this.host.consumed(this, frameBytes);
+      return;
+    }
+    request.write(source.subarray(start, end), () => this.host.consumed(this, frameBytes));
+  }
+
+  override onRemoteEnd(): void {
+    this.#request?.end();
+  }
+
+  override onTaken(): void {
+    if (this.waitingBytes <= QUEUED_BYTES_MAX / 2) this.#response?.resume();
+  }
+
+  override onGone(): void {
+    this.#isGone = true;
+    this.#request?.destroy();
+    this.#response?.destroy();
+  }
+
+  #headers(): string[] {
+    const headers = ["host", this.#head.authority];
+    const { fields } = this.#head;
+    for (let i = 0; i < fields.length; i += 2) {
+      const name = fields[i] as string;
+      if (name === "host" && this.#head.authority === "") headers[1] = fields[i + 1] as string;
+      if (!notForwarded.has(name)) headers.push(name, fields[i + 1] as string);
+    }
+    if (this.declaredBytes >= 0) headers.push("content-length", String(this.declaredBytes));
+    else if (!this.isRemoteClosed) headers.push("transfer-encoding", "chunked");
+    headers.push("connection", "close");
+    return headers;
+  }
+
+  #respond(response: IncomingMessage): void {
+    this.#response = response;
+    const fields = [":status", String(response.statusCode ?? 500)];
+    for (let i = 0; i < response.rawHeaders.length; i += 2) {
+      const name = (response.rawHeaders[i] as string).toLowerCase();
+      if (!notAnswered.has(name)) fields.push(name, response.rawHeaders[i + 1] as string);
+    }
+    const { sender } = this.host;
+    sender.headers(this, fields);
+    response.on("data", (chunk: Buffer) => {
+      if (!sender.data(this, chunk) && this.waitingBytes > QUEUED_BYTES_MAX) response.pause();
+    });
+    response.on("end", () => sender.end(this, "data"));
+    response.on("error", (error) => this.#break(error));
+  }
+
+  #answerBadRequest(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    const { sender } = this.host;
+    sender.headers(this, [":status", "400", "content-type", "text/plain; charset=utf-8"]);
+    sender.data(this, Buffer.from(`${text}\n`, "utf8"));
+    sender.end(this, "data");
+  }
+
+  #break(error: Error): void {
+    if (this.#isGone) return;
+    this.#log.debug("an HTTP/2 request was broken off", { error });
+    this.host.abort(this, http2Error.internalError);
+  }
+}

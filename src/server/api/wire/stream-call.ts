@@ -1,0 +1,116 @@
+import { grpcCode } from "../../../lib/errors.ts";
+import { okStatus } from "../status.ts";
+import {
+  type CallContext,
+  type DuplexStream,
+  type MethodHandler,
+  sendQueueLimits,
+  type TransportOptions,
+} from "../transport.ts";
+import { GrpcCall } from "./grpc-call.ts";
+import { unexpectedEnd } from "./grpc-status.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { StreamHost } from "./wire-stream.ts";
+
+type StreamHandler = Exclude<MethodHandler, { kind: "unary" }>;
+
+/** A call that answers with a stream, and for `duplex` reads one too. */
+export class StreamCall extends GrpcCall implements DuplexStream {
+  queuedBytes = 0;
+  queuedMessages = 0;
+
+  readonly #handler: StreamHandler;
+  #messageListener: ((message: Buffer) => void) | undefined;
+  #halfCloseListener: (() => void) | undefined;
+  #drainListener: (() => void) | undefined;
+  #isSendBlocked = false;
+  #hasRequest = false;
+
+  constructor(
+    host: StreamHost,
+    id: number,
+    head: RequestHead,
+    options: TransportOptions,
+    handler: StreamHandler,
+  ) {
+    super(host, id, head, options);
+    this.#handler = handler;
+  }
+
+  get context(): CallContext {
+    return this;
+  }
+
+  send(message: Buffer): boolean {
+    if (this.isFinished) return false;
+    const { length } = message;
+    this.options.observer?.sent(this.path, length);
+    this.open();
+    if (!this.host.sender.message(this, message)) {
+      this.queuedBytes += length;
+      this.queuedMessages++;
+    }
+    if (this.queuedBytes < sendQueueLimits.bytesMax && this.queuedMessages < sendQueueLimits.messagesMax)
+      return true;
+    this.#isSendBlocked = true;
+    return false;
+  }
+
+  override onTaken(messageBytes: number): void {
+    this.queuedBytes -= messageBytes;
+    this.queuedMessages--;
+    if (!this.#isSendBlocked || this.isFinished) return;
+    if (this.queuedBytes > sendQueueLimits.bytesMax / 2) return;
+    if (this.queuedMessages > sendQueueLimits.messagesMax / 2) return;
+    this.#isSendBlocked = false;
+    this.#drainListener?.();
+  }
+
+  onMessage(fn: (message: Buffer) => void): void {
+    this.#messageListener = fn;
+  }
+
+  onHalfClose(fn: () => void): void {
+    this.#halfCloseListener = fn;
+  }
+
+  onDrain(fn: () => void): void {
+    this.#drainListener = fn;
+  }
+
+  pause(): void {
+    this.holdMessages(true);
+  }
+
+  resume(): void {
+    this.holdMessages(false);
+  }
+
+  end(error?: Error): void {
+    if (this.isFinished) return;
+    if (error === undefined) this.finish(okStatus);
+    else this.fail(error);
+  }
+
+  protected override start(): void {
+    if (this.#handler.kind !== "duplex") return;
+    try {
+      this.#handler.handle(this);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  protected override receive(message: Buffer): void {
+    if (this.#handler.kind === "duplex") this.#messageListener?.(message);
+    else if (!this.#hasRequest) {
+      this.#hasRequest = true;
+      this.#handler.handle(message, this);
+    } else this.finish({ code: grpcCode.internal, text: "grpc: more than one request of a server stream" });
+  }
+
+  protected override halfClosed(): void {
+    if (this.#handler.kind === "serverStream" && !this.#hasRequest) this.finish(unexpectedEnd);
+    else this.#halfCloseListener?.();
+  }
+}

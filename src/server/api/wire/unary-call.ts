@@ -1,0 +1,42 @@
+import type { TransportOptions, UnaryHandler } from "../transport.ts";
+import { GrpcCall } from "./grpc-call.ts";
+import { unexpectedEnd } from "./grpc-status.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { StreamHost } from "./wire-stream.ts";
+
+/** One request, one answer. The handler runs as soon as the request is whole; the half-close is not waited for. */
+export class UnaryCall extends GrpcCall {
+  readonly #handle: UnaryHandler;
+  #hasRequest = false;
+
+  constructor(
+    host: StreamHost,
+    id: number,
+    head: RequestHead,
+    options: TransportOptions,
+    handle: UnaryHandler,
+  ) {
+    super(host, id, head, options);
+    this.#handle = handle;
+  }
+
+  override onTaken(): void {}
+
+  protected override start(): void {}
+
+  protected override receive(message: Buffer): void {
+    if (this.#hasRequest) return;
+    this.#hasRequest = true;
+    const answer = this.#handle(message, this);
+    if (Buffer.isBuffer(answer)) this.answer(answer);
+    else
+      answer.then(
+        (answered) => this.answer(answered),
+        (error: unknown) => this.fail(error),
+      );
+  }
+
+  protected override halfClosed(): void {
+    if (!this.#hasRequest) this.finish(unexpectedEnd);
+  }
+}

@@ -1,0 +1,136 @@
+import type { Duplex } from "node:stream";
+import { assert } from "../../../lib/assert.ts";
+import type { Timer } from "../../../lib/clock.ts";
+import { createDeferred } from "../../../lib/deferred.ts";
+import { grpcCode } from "../../../lib/errors.ts";
+import { limits } from "../../../lib/limits.ts";
+import { Listener } from "../listener.ts";
+import type { ListenAddress, MethodTable, Transport, TransportOptions } from "../transport.ts";
+import { unknownPathText } from "../unknown-path.ts";
+import { Connection, type ConnectionHooks } from "./connection.ts";
+import { HttpStream } from "./http-stream.ts";
+import { RefusedCall } from "./refused-call.ts";
+import type { RequestHead } from "./request-head.ts";
+import { StreamCall } from "./stream-call.ts";
+import { UnaryCall } from "./unary-call.ts";
+import type { StreamHost, WireStream } from "./wire-stream.ts";
+
+/** Our own HTTP/2 as a Transport: DESIGN.md. */
+export class WireTransport implements Transport, ConnectionHooks {
+  readonly #methods: MethodTable;
+  readonly #services: ReadonlySet<string>;
+  readonly #options: TransportOptions;
+  readonly #listeners: readonly Listener[];
+  readonly #connections = new Set<Connection>();
+  #toFlush: Connection[] = [];
+  #sweep: Timer | undefined;
+  #ports: readonly number[] = [];
+  #isClosing = false;
+  #onAllClosed: () => void = () => {};
+
+  constructor(methods: MethodTable, options: TransportOptions) {
+    this.#methods = methods;
+    this.#options = options;
+    this.#services = new Set([...methods.keys()].map((path) => path.slice(1, path.lastIndexOf("/"))));
+    const addresses: ListenAddress[] = [
+      { host: options.host, port: options.port, tls: options.tls },
+      ...options.alsoListen,
+    ];
+    this.#listeners = addresses.map(
+      (address) =>
+        new Listener(address, options, {
+          onHttp2: (socket) =>
+            this.connect(socket, `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`),
+          onHttp1: (socket) => {
+            if (options.onHttp1 === undefined) socket.destroy();
+            else options.onHttp1(socket);
+          },
+        }),
+    );
+  }
+
+  get ports(): readonly number[] {
+    return this.#ports;
+  }
+
+  async listen(): Promise<number> {
+    const ports: number[] = [];
+    try {
+      for (const listener of this.#listeners) ports.push(await listener.listen());
+    } catch (error) {
+      for (const listener of this.#listeners) listener.stopAccepting();
+      throw error;
+    }
+    this.#ports = ports;
+    const first = ports[0];
+    assert(first !== undefined, "a transport has an address");
+    return first;
+  }
+
+  /** Serves a connection of HTTP/2 that somebody else accepted; its preface is still to come. */
+  connect(socket: Duplex, peer: string): void {
+    if (this.#isClosing) {
+      socket.destroy();
+      return;
+    }
+    const { clock, keepalive } = this.#options;
+    this.#connections.add(new Connection(socket, peer, this.#options, this));
+    this.#sweep ??= clock.every(Math.min(limits.connectionSilenceMsMax, keepalive.intervalMs), () => {
+      for (const connection of this.#connections) connection.sweep();
+    });
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    for (const listener of this.#listeners) listener.stopAccepting();
+    for (const connection of [...this.#connections]) connection.goAway();
+    if (this.#connections.size > 0) {
+      const allClosed = createDeferred<void>();
+      this.#onAllClosed = allClosed.resolve;
+      const timer = this.#options.clock.after(graceMs, allClosed.resolve);
+      await allClosed.promise;
+      timer.cancel();
+    }
+    this.#sweep?.cancel();
+    this.#sweep = undefined;
+    for (const connection of [...this.#connections]) connection.destroy();
+    for (const listener of this.#listeners) listener.closeConnections();
+  }
+
+  accept(host: StreamHost, id: number, head: RequestHead): WireStream {
+    const options = this.#options;
+    if (!head.isGrpc) {
+      return options.onHttp1 === undefined
+        ? new RefusedCall(host, id, head, [":status", "415"])
+        : new HttpStream(host, id, head, options.onHttp1, options.log);
+    }
+    const handler = this.#methods.get(head.path);
+    // Not observed: the path is the caller's invention and would become a label of the metrics.
+    if (handler === undefined) {
+      return RefusedCall.withStatus(host, id, head, {
+        code: grpcCode.unimplemented,
+        text: unknownPathText(head.path, this.#services),
+      });
+    }
+    return handler.kind === "unary"
+      ? new UnaryCall(host, id, head, options, handler.handle)
+      : new StreamCall(host, id, head, options, handler);
+  }
+
+  /** One write per connection and turn of the loop: what the turn's reads have asked is answered together. */
+  requestFlush(connection: Connection): void {
+    this.#toFlush.push(connection);
+    if (this.#toFlush.length === 1) this.#options.clock.defer(this.#flush);
+  }
+
+  onClosed(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onAllClosed();
+  }
+
+  readonly #flush = (): void => {
+    const connections = this.#toFlush;
+    this.#toFlush = [];
+    for (const connection of connections) connection.flush();
+  };
+}
