@@ -61,6 +61,8 @@ export const limits = {
   /** The same for frames that ask for nothing: empty DATA, PRIORITY, unknown types. */
   http2IdleFrameBurst: 20_000,
   http2IdleFramesPerSecond: 5_000,
+  /** Requests of one HTTP/2 connection that are not gRPC, at a time. */
+  http2PlainRequestsMax: 100,
   /** Answers to control frames that an HTTP/2 peer does not read, in bytes, before its connection is closed. */
   http2ControlBytesMax: 4_194_304,
   /** Bytes of one HTTP/2 connection kept for messages that have not arrived whole. */

@@ -7,6 +7,8 @@ import type { ListenAddress, TransportOptions } from "./transport.ts";
 const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 /** "PRI" begins no other method: RFC 9113 keeps it for HTTP/2. */
 const PREFACE_SURE_BYTES = 3;
+/** Only its end: Node's parser judges the rest, and has an answer to it. */
+const HTTP1_REQUEST_LINE = /HTTP\/1\.[01]\r?$/;
 
 export interface ListenerSinks {
   onHttp2(socket: Socket): void;
@@ -133,13 +135,15 @@ export class Listener {
   }
 }
 
-/** "broken": begins like HTTP/2 and goes on differently. Undefined: too little to tell. */
+/** "broken": neither, as far as the beginning of the first line or all of it tells. Undefined: too little to tell. */
 function protocolOf(seen: Buffer): "http2" | "http1" | "broken" | undefined {
   const length = Math.min(seen.length, HTTP2_PREFACE.length);
   const matches = seen.compare(HTTP2_PREFACE, 0, length, 0, length) === 0;
   if (matches) return length === HTTP2_PREFACE.length ? "http2" : undefined;
   const sure = Math.min(length, PREFACE_SURE_BYTES);
-  return length > sure && seen.compare(HTTP2_PREFACE, 0, sure, 0, sure) === 0 ? "broken" : "http1";
+  if (length > sure && seen.compare(HTTP2_PREFACE, 0, sure, 0, sure) === 0) return "broken";
+  const lineEnd = seen.indexOf("\n");
+  return lineEnd <= 1 || HTTP1_REQUEST_LINE.test(seen.toString("latin1", 0, lineEnd)) ? "http1" : "broken";
 }
 
 /** The address to bind for `host`; of a name with several, an IPv4 one, as Go's listeners choose. */

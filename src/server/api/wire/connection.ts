@@ -45,8 +45,8 @@ export interface ConnectionOptions {
 }
 
 export interface ConnectionHooks {
-  /** Makes the stream of a request; it may answer at once. `isEnd`: there is no body. */
-  accept(host: StreamHost, id: number, head: RequestHead): WireStream;
+  /** Makes the stream of a request; undefined: there are too many of its kind, the peer may try again. */
+  accept(host: StreamHost, id: number, head: RequestHead): WireStream | undefined;
   /** The connection has something to write at the end of this turn of the loop. */
   requestFlush(connection: Connection): void;
   onClosed(connection: Connection): void;
@@ -55,6 +55,7 @@ export interface ConnectionHooks {
 /** The server's side of one HTTP/2 connection (RFC 9113). */
 export class Connection implements StreamHost, FrameSink {
   readonly sender: Sender;
+  plainRequests = 0;
   readonly peer: string;
 
   readonly #socket: Duplex;
@@ -373,6 +374,10 @@ export class Connection implements StreamHost, FrameSink {
 
   #open(streamId: number, head: RequestHead, isEnd: boolean): void {
     const stream = this.#hooks.accept(this, streamId, head);
+    if (stream === undefined) {
+      this.#refuseStream(streamId, http2Error.refusedStream);
+      return;
+    }
     this.#streams.set(streamId, stream);
     if (isEnd) stream.isRemoteClosed = true;
     stream.begin();

@@ -31,6 +31,7 @@ export class HttpStream extends WireStream {
   }
 
   override begin(): void {
+    this.host.plainRequests++;
     const { method } = this.#head;
     if (method === "CONNECT") {
       this.host.sender.headers(this, [":status", "405"]);
@@ -79,6 +80,7 @@ export class HttpStream extends WireStream {
 
   override onGone(): void {
     this.#isGone = true;
+    this.host.plainRequests--;
     this.#request?.destroy();
     this.#response?.destroy();
   }

@@ -13,6 +13,8 @@ export interface StreamHost {
   abort(stream: WireStream, code: Http2ErrorCode): void;
   /** The stream's END_STREAM has been written. */
   sendEnded(stream: WireStream): void;
+  /** Requests of the connection that are not gRPC. */
+  plainRequests: number;
   /** Bytes of unfinished messages kept for the connection change by so much. False: there are too many. */
   keep(bytes: number): boolean;
 }

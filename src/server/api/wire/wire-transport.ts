@@ -97,12 +97,12 @@ export class WireTransport implements Transport, ConnectionHooks {
     for (const listener of this.#listeners) listener.closeConnections();
   }
 
-  accept(host: StreamHost, id: number, head: RequestHead): WireStream {
+  accept(host: StreamHost, id: number, head: RequestHead): WireStream | undefined {
     const options = this.#options;
     if (!head.isGrpc) {
-      return options.onHttp1 === undefined
-        ? new RefusedCall(host, id, head, [":status", "415"])
-        : new HttpStream(host, id, head, options.onHttp1, options.log);
+      if (options.onHttp1 === undefined) return new RefusedCall(host, id, head, [":status", "415"]);
+      if (host.plainRequests >= limits.http2PlainRequestsMax) return undefined;
+      return new HttpStream(host, id, head, options.onHttp1, options.log);
     }
     const handler = this.#methods.get(head.path);
     // Not observed: the path is the caller's invention and would become a label of the metrics.
