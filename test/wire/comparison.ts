@@ -8,7 +8,7 @@ import { makeClientPlan, makeSyntheticPlan } from "./synthetic-plans.ts";
 import { World } from "./world.ts";
 
 /** Calls that are under way together. */
-const BATCH = 24;
+const UNDER_WAY = 48;
 
 export interface UnequalCall {
   readonly number: number;
@@ -33,7 +33,7 @@ export interface ComparisonOptions {
   readonly seed: number;
   readonly calls: number;
   readonly unequalKept: number;
-  /** Stops after the batch in which so many were unequal. */
+  /** Makes no more calls when so many were unequal. */
   readonly unequalMax: number;
 }
 
@@ -51,53 +51,66 @@ export async function compareTransports(
   underTest: TransportFactory,
   options: ComparisonOptions,
 ): Promise<ComparisonReport> {
-  const worlds = [await World.start(reference), await World.start(underTest)] as const;
-  const unequal: UnequalCall[] = [];
-  const names = new Map<string, number>();
-  const covered = new Map<HonestDifference, number>();
-  let [calls, unequalCount, inVain] = [0, 0, 0];
+  const comparison = new Comparison(options, await World.start(reference), await World.start(underTest));
   try {
-    while (calls < options.calls && unequalCount < options.unequalMax) {
-      const first = calls;
-      const plans = Array.from({ length: Math.min(BATCH, options.calls - first) }, (_, at) =>
-        planOf(options.seed, first + at),
-      );
-      const [lefts, rights] = await Promise.all(worlds.map((world) => runBatch(world, plans, first)));
-      for (const [at, plan] of plans.entries()) {
-        names.set(plan.name, (names.get(plan.name) ?? 0) + 1);
-        const [left, right] = [lefts?.[at], rights?.[at]];
-        if (left === undefined || right === undefined) throw new Error("every call has an outcome");
-        if (isInVain(left)) inVain++;
-        const open = differencesOf(left, right).filter((difference) => {
-          const cover = coverOf(plan, difference);
-          if (cover !== undefined) covered.set(cover, (covered.get(cover) ?? 0) + 1);
-          return cover === undefined;
-        });
-        if (open.length === 0) continue;
-        unequalCount++;
-        if (unequal.length < options.unequalKept) {
-          unequal.push({ number: first + at, plan, differences: open, left, right });
-        }
-      }
-      calls += plans.length;
-    }
+    await Promise.all(Array.from({ length: UNDER_WAY }, () => comparison.work()));
   } finally {
-    for (const world of worlds) await world.close();
+    await comparison.close();
   }
-  return { calls, unequal, unequalCount, inVain, names, covered };
+  return comparison;
 }
 
-async function runBatch(world: World, plans: readonly CallPlan[], first: number): Promise<Outcome[]> {
-  let storeTurn: Promise<unknown> = Promise.resolve();
-  return Promise.all(
-    plans.map((plan, at) => {
-      const run = (): Promise<Outcome> => world.run(plan, String(first + at));
-      if (!plan.isOfStore) return run();
-      const turn = storeTurn.then(run);
-      storeTurn = turn;
-      return turn;
-    }),
-  );
+class Comparison implements ComparisonReport {
+  readonly unequal: UnequalCall[] = [];
+  readonly names = new Map<string, number>();
+  readonly covered = new Map<HonestDifference, number>();
+  calls = 0;
+  unequalCount = 0;
+  inVain = 0;
+  readonly #options: ComparisonOptions;
+  readonly #left: World;
+  readonly #right: World;
+  #next = 0;
+  #storeTurn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ComparisonOptions, left: World, right: World) {
+    this.#options = options;
+    this.#left = left;
+    this.#right = right;
+  }
+
+  async close(): Promise<void> {
+    await this.#left.close();
+    await this.#right.close();
+  }
+
+  async work(): Promise<void> {
+    while (this.#next < this.#options.calls && this.unequalCount < this.#options.unequalMax) {
+      const number = this.#next++;
+      const plan = planOf(this.#options.seed, number);
+      const run = (): Promise<[Outcome, Outcome]> =>
+        Promise.all([this.#left.run(plan, String(number)), this.#right.run(plan, String(number))]);
+      const outcomes = plan.isOfStore ? this.#storeTurn.then(run) : run();
+      if (plan.isOfStore) this.#storeTurn = outcomes;
+      this.#compare(number, plan, ...(await outcomes));
+    }
+  }
+
+  #compare(number: number, plan: CallPlan, left: Outcome, right: Outcome): void {
+    this.calls++;
+    this.names.set(plan.name, (this.names.get(plan.name) ?? 0) + 1);
+    if (isInVain(left)) this.inVain++;
+    const differences = differencesOf(left, right).filter((difference) => {
+      const cover = coverOf(plan, difference);
+      if (cover !== undefined) this.covered.set(cover, (this.covered.get(cover) ?? 0) + 1);
+      return cover === undefined;
+    });
+    if (differences.length === 0) return;
+    this.unequalCount++;
+    if (this.unequal.length < this.#options.unequalKept) {
+      this.unequal.push({ number, plan, differences, left, right });
+    }
+  }
 }
 
 function isInVain({ caller, handler }: Outcome): boolean {

@@ -10,7 +10,7 @@ import {
 import type { ClientPlan } from "./call-plan.ts";
 import { CALL_ID, type CallRecords, describeMessage } from "./call-records.ts";
 import { handlerOutcome, type Outcome } from "./outcome.ts";
-import { happened } from "./patience.ts";
+import { HANDLER_PATIENCE_MS, happened } from "./patience.ts";
 
 const same = (message: Buffer): Buffer => message;
 
@@ -36,7 +36,7 @@ export class GrpcCaller {
     const caller = await this.#run(plan, id);
     const record = this.#records.get(id);
     if (record !== undefined && !record.isOver) {
-      await happened((done) => record.onNote(() => record.isOver && done()));
+      await happened((done) => record.onNote(() => record.isOver && done()), HANDLER_PATIENCE_MS);
     }
     const handler = handlerOutcome(plan, this.#records.get(id));
     this.#records.forget(id);

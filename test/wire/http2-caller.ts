@@ -8,7 +8,7 @@ import {
 import type { RawPlan, Step } from "./call-plan.ts";
 import { CALL_ID, type CallRecord, type CallRecords, describeMessage } from "./call-records.ts";
 import { decodedText, handlerOutcome, type Outcome } from "./outcome.ts";
-import { happened, PATIENCE_MS } from "./patience.ts";
+import { HANDLER_PATIENCE_MS, happened, PATIENCE_MS } from "./patience.ts";
 import { SYNTHETIC } from "./synthetic-methods.ts";
 import { grpcHeaders } from "./synthetic-plans.ts";
 
@@ -211,7 +211,7 @@ class Http2Call {
     if (this.#records.get(this.#id) === undefined) await this.#fence();
     const record = this.#records.get(this.#id);
     if (record !== undefined && !record.isOver) {
-      await happened((done) => record.onNote(() => record.isOver && done()));
+      await happened((done) => record.onNote(() => record.isOver && done()), HANDLER_PATIENCE_MS);
     }
     const outcome = handlerOutcome(this.#plan, record);
     this.#records.forget(this.#id);

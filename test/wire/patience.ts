@@ -11,3 +11,6 @@ export function happened(subscribe: (done: () => void) => void, limitMs = PATIEN
     });
   });
 }
+
+/** The same for a handler whose call has ended for its caller, and who is to be told. */
+export const HANDLER_PATIENCE_MS = 5_000;

@@ -437,7 +437,7 @@ const recipes: readonly Recipe[] = [
     make: (draw) => {
       const wish = framed(json({ count: draw.below(3), bytes: 10 }));
       return {
-        path: `${SYNTHETIC}/${draw.pick(["Pour", "Silent"])}`,
+        path: `${SYNTHETIC}/${draw.pick(["Pour", "Pour", "Pour", "Pour", "Silent"])}`,
         steps: [{ do: "finish", bytes: Buffer.concat([wish, wish]) }],
       };
     },
