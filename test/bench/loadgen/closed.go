@@ -42,7 +42,8 @@ func together(count, lanes int, work func(index int) error) error {
 	}
 }
 
-// closedLoop runs one caller per client, back to back, and measures the calls that begin after the warm-up.
+// closedLoop runs one caller per client, back to back, and measures the calls that are answered in the measured period:
+// to count only those that begin in it too would take more from who answers slowly.
 func closedLoop(s settings, connections []*grpc.ClientConn, prepare makeCaller) (result, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -57,7 +58,6 @@ func closedLoop(s settings, connections []*grpc.ClientConn, prepare makeCaller) 
 	for worker, call := range callers {
 		group.Go(func() {
 			for serial := 0; !measured.stopped.Load(); serial++ {
-				counts := measured.measuring.Load()
 				begin := time.Now()
 				err := call(serial)
 				if measured.stopped.Load() {
@@ -65,7 +65,7 @@ func closedLoop(s settings, connections []*grpc.ClientConn, prepare makeCaller) 
 				}
 				if err != nil {
 					failed.add(err)
-				} else if counts {
+				} else if measured.measuring.Load() {
 					latencies[worker] = append(latencies[worker], time.Since(begin).Microseconds())
 				}
 			}
