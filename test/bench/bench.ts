@@ -1,180 +1,164 @@
 /**
  * Drives MetaStore and etcd in turn with the same load: npm run bench [-- --quick] [--only put,range] [--clients 1,100]
- * [--seconds 5] [--repeat 3] [--keys 10000] [--members 3 [--to all|leader]] [--against etcd|none|<another etcd program>]
- * [--write]. Medians of the repetitions, servers alternating within each; `--write` puts the result into
- * docs/BENCHMARKS.md, that of several members into docs/BENCHMARKS-CLUSTER.md.
+ * [--seconds 3] [--repeat 5] [--keys 10000] [--members 3 [--to all|leader]] [--against etcd|none|<another etcd program>]
+ * [--storage memory|rocksdb|both] [--tls] [--grpc-transport NAME] [--rate N] [--no-bare] [--write], or the working tree
+ * and a revision of it: npm run bench -- --compare REV. `--only store` and `--only growth [--huge]` are parts that take
+ * minutes. `--write` puts the result into docs/BENCHMARKS.md.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { repositoryRoot, ServerProcess, versionOf } from "../harness/index.ts";
-import { Generator, type LoadOptions, type Measured, type Measurement, median } from "./generator.ts";
-import { planOf, type WorkloadName, workloadTitles } from "./plan.ts";
-import { document, type Row, table, type Yardstick, yardstickLines } from "./report.ts";
-import { findEtcd, startTarget, type Target } from "./target.ts";
+import { engineAim, etcdAimOf, growthAim, transportAim } from "./aims.ts";
+import { bareTransport, type Contender, etcd, findEtcd, metaStore } from "./contender.ts";
+import { type ContestSettings, contest } from "./contest.ts";
+import { writePart } from "./document.ts";
+import { type BenchFlags, readFlags } from "./flags.ts";
+import { Generator } from "./generator.ts";
+import { type Point, planOf } from "./plan.ts";
+import { type Pairing, pairingLines } from "./report.ts";
+import { buildRevision, hasServeFlag, type Revision } from "./revision.ts";
+import { settingLines } from "./setting.ts";
+import { measureStores } from "./store-bench.ts";
 
-const { values: flags } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    only: { type: "string" },
-    clients: { type: "string" },
-    seconds: { type: "string" },
-    repeat: { type: "string" },
-    keys: { type: "string", default: "10000" },
-    against: { type: "string", default: "etcd" },
-    members: { type: "string", default: "1" },
-    to: { type: "string", default: "all" },
-    bare: { type: "boolean", default: true },
-    write: { type: "boolean", default: false },
-  },
-  allowNegative: true,
-});
+const BARE_POINT: Point = { workload: "put", clients: 100, members: 1 };
+const STORE_KEYS = 1_000_000;
+const GROWTH_KEYS = [1_000, 100_000, 1_000_000];
+const HUGE_KEYS = 10_000_000;
+const GROWTH_CLIENTS = 100;
 
-const YARDSTICK_CLIENTS = 100;
-/** The quota is not what is measured, and long put runs write much. */
-const ETCD_FLAGS = ["--quota-backend-bytes", "8589934592", "--log-level", "error"];
+const flags = readFlags(process.argv.slice(2));
 
-const members = Number(flags.members);
-const to = flags.to === "leader" ? "leader" : "all";
-const repeat = Number(flags.repeat ?? (flags.quick ? 1 : 3));
-const load: LoadOptions = {
-  seconds: Number(flags.seconds ?? (flags.quick ? 1.5 : 5)),
-  keys: Number(flags.keys),
-};
+/** Runs a part, prints it, and writes it down when that is asked for. */
+async function part(
+  name: string,
+  title: string,
+  measure: () => Promise<string[]>,
+  setting: readonly string[],
+): Promise<void> {
+  const lines = await measure();
+  console.log(`\n${lines.join("\n")}`);
+  if (flags.isWritten) writePart(name, title, [...setting, ...lines]);
+}
 
-/** Measures every point of one workload on fresh servers, alternating. */
-async function measureWorkload(
-  workload: WorkloadName,
-  clientCounts: readonly number[],
-  etcd: string | undefined,
-  generator: Generator,
-  folder: string,
-): Promise<Row[]> {
-  const servers: Target[] = [];
-  try {
-    const shared = { members, to } as const;
-    servers.push(
-      await startTarget({ ...shared, kind: "metastore", folder: join(folder, workload, "metastore") }),
+/** The contenders of the table, the one that sets the pace last, and who stands beside whom. */
+function againstEtcd(etcdProgram: string | undefined): { contenders: Contender[]; pairings: Pairing[] } {
+  const { engines, grpcTransport } = flags;
+  const ours = engines.map((engine) => metaStore({ engine, grpcTransport }));
+  const theirs = etcdProgram === undefined ? undefined : etcd(etcdProgram);
+  const pairings: Pairing[] = ours.map((subject) => ({ subject, base: theirs, aimOf: etcdAimOf }));
+  const [memory, rocksdb] = ours;
+  if (memory !== undefined && rocksdb !== undefined) {
+    pairings.push({ subject: rocksdb, base: memory, aimOf: () => engineAim });
+  }
+  return { contenders: [...ours, ...(theirs === undefined ? [] : [theirs])], pairings };
+}
+
+function againstRevision(revision: Revision): { contenders: Contender[]; pairings: Pairing[] } {
+  const engine = flags.engines[0] ?? "memory";
+  const { grpcTransport } = flags;
+  const subject = metaStore({ title: "working tree", engine, grpcTransport });
+  const isKnown = grpcTransport !== undefined && hasServeFlag(revision.program, "grpc-transport");
+  const base = metaStore({
+    ...{ title: revision.name, program: revision.program, engine },
+    grpcTransport: isKnown ? grpcTransport : undefined,
+  });
+  return { contenders: [subject, base], pairings: [{ subject, base, aimOf: "which is faster" }] };
+}
+
+async function measureTable(
+  { contenders, pairings }: ReturnType<typeof againstEtcd>,
+  settings: ContestSettings,
+): Promise<string[]> {
+  const members = flags.members ?? (flags.isTls ? 1 : undefined);
+  const results = await contest(contenders, planOf({ ...flags, members }), settings);
+  return pairings.flatMap((pairing) => pairingLines(pairing, results));
+}
+
+/** Put throughput beside that of the transport alone. */
+async function measureBare(settings: ContestSettings): Promise<string[]> {
+  const subject = metaStore({ engine: "memory", grpcTransport: flags.grpcTransport });
+  const folder = join(settings.folder, "bare");
+  const results = await contest([subject, bareTransport], [BARE_POINT], { ...settings, folder });
+  return pairingLines({ subject, base: bareTransport, aimOf: () => transportAim }, results);
+}
+
+async function measureGrowth(settings: ContestSettings): Promise<string[]> {
+  const { engines, grpcTransport, isHuge } = flags;
+  const lines: string[] = [];
+  for (const engine of engines) {
+    const contenders = [...GROWTH_KEYS, ...(isHuge ? [HUGE_KEYS] : [])].map((keys) =>
+      metaStore({ title: `${keys.toLocaleString("en-US")} keys`, engine, grpcTransport, keys }),
     );
-    if (etcd !== undefined) {
-      const options = { ...shared, kind: "etcd", program: etcd, flags: ETCD_FLAGS } as const;
-      servers.push(await startTarget({ ...options, folder: join(folder, workload, "etcd") }));
+    const points = (["put", "range"] as const).map(
+      (workload): Point => ({ workload, clients: GROWTH_CLIENTS, members: 1 }),
+    );
+    const folder = join(settings.folder, engine);
+    const results = await contest(contenders, points, { ...settings, folder });
+    const [base, ...larger] = contenders;
+    if (engines.length > 1) lines.push(`The engine ${engine}:`, "");
+    for (const subject of larger) {
+      lines.push(...pairingLines({ subject, base, aimOf: () => growthAim }, results));
     }
-    for (const server of servers) await generator.preload(server, load.keys);
-    const rows: Row[] = [];
-    for (const clients of clientCounts) {
-      const point = { workload, clients };
-      const runs = await alternate(servers, async (server) => {
-        await server.settle();
-        return generator.measure(server, point, load);
-      });
-      const [metastore, other] = runs.map(median);
-      if (metastore === undefined) throw new Error("nothing was measured");
-      rows.push({ point, metastore, etcd: other });
-      const ratio =
-        other === undefined ? "" : `, ${(metastore.perSecond / other.perSecond).toFixed(2)} × etcd`;
-      console.log(
-        `${workloadTitles[workload]}, ${clients}: ${metastore.perSecond.toFixed(0)}/s, ` +
-          `${metastore.cpuUs.toFixed(0)} µs CPU${ratio}`,
-      );
-    }
-    return rows;
-  } finally {
-    await Promise.all(servers.map((server) => server.kill()));
   }
+  return lines;
 }
 
-/** Repeats in turn, so that a slow minute of the machine strikes all servers; answers the runs of each. */
-async function alternate<T extends Measured>(
-  servers: readonly T[],
-  measure: (server: T) => Promise<Measurement>,
-): Promise<Measurement[][]> {
-  const runs = servers.map((): Measurement[] => []);
-  for (let round = 0; round < repeat; round++) {
-    for (const [index, server] of servers.entries()) runs[index]?.push(await measure(server));
+async function main(folder: string): Promise<void> {
+  const etcdProgram = flags.revision === undefined ? findEtcd(flags.against) : undefined;
+  if (etcdProgram === undefined && flags.revision === undefined) console.log("no etcd to compare with");
+  const generator = Generator.prepare(folder);
+  const { seconds, repeat, keys, to, isTls, rate } = flags;
+  const settings: ContestSettings = { seconds, repeat, keys, to, isTls, rate, generator, folder };
+  const method = `load by ${generator.title}; ${keys} keys, values of 256 B, ${seconds} s a run, ${repeat} repetitions in turn`;
+  console.log(method);
+  const setting = settingLines(method, etcdProgram);
+  if (flags.revision !== undefined) {
+    const revision = buildRevision(flags.revision, folder);
+    try {
+      await part("", "", () => measureTable(againstRevision(revision), settings), setting);
+    } finally {
+      revision.remove();
+    }
+    return;
   }
-  return runs;
-}
-
-async function measureYardstick(generator: Generator, folder: string): Promise<Yardstick> {
-  const script = join(repositoryRoot, "test", "bench", "bare-server.ts");
-  const tsx = import.meta.resolve("tsx");
-  const bare = await ServerProcess.start({
-    kind: "bare",
-    folder: join(folder, "yardstick", "bare"),
-    bareCommand: (port) => [process.execPath, "--import", tsx, script, String(port)],
-  });
-  const metastore = await ServerProcess.start({
-    kind: "metastore",
-    folder: join(folder, "yardstick", "metastore"),
-  });
-  try {
-    const point = { workload: "put", clients: YARDSTICK_CLIENTS } as const;
-    // Both are new processes: a first run, not counted, lets them compile what is hot.
-    await generator.preload(metastore, load.keys);
-    for (const server of [metastore, bare]) await generator.measure(server, point, load);
-    const before = await syncs(metastore);
-    const runs = await alternate([metastore, bare], (server) => generator.measure(server, point, load));
-    const [ours, transport] = runs.map(median);
-    if (ours === undefined || transport === undefined) throw new Error("nothing was measured");
-    const after = await syncs(metastore);
-    return {
-      clients: YARDSTICK_CLIENTS,
-      metastore: ours,
-      bare: transport,
-      entriesPerSync: (after.entries - before.entries) / (after.count - before.count),
+  if (flags.hasTable) {
+    const { name, title } = tablePart(flags);
+    const measure = async (): Promise<string[]> => {
+      const lines = await measureTable(againstEtcd(etcdProgram), settings);
+      const hasBare = flags.hasBare && flags.only === undefined && name === "table";
+      return hasBare ? [...lines, ...(await measureBare(settings))] : lines;
     };
-  } finally {
-    await Promise.all([bare.kill(), metastore.kill()]);
+    await part(name, title, measure, setting);
   }
-}
-
-/** Log entries made durable and the syncs that did it, so far. */
-async function syncs(server: ServerProcess): Promise<{ entries: number; count: number }> {
-  const text = await server.metrics();
-  const read = (part: string): number =>
-    Number(new RegExp(`^metastore_wal_entries_per_sync_${part} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
-  return { entries: read("sum"), count: read("count") };
-}
-
-async function main(): Promise<void> {
-  const etcd = findEtcd(flags.against);
-  if (etcd === undefined) console.log("no etcd to compare with");
-  const plan = planOf({
-    only: flags.only?.split(","),
-    clients: flags.clients?.split(",").map(Number),
-    isQuick: flags.quick,
-  });
-  const folder = mkdtempSync(join(tmpdir(), "metastore-bench-"));
-  try {
-    const generator = Generator.prepare(folder);
-    console.log(`load by ${generator.title}; ${load.seconds} s a run, median of ${repeat}`);
-    const rows: Row[] = [];
-    for (const workload of new Set(plan.map((point) => point.workload))) {
-      const counts = plan.filter((point) => point.workload === workload).map((point) => point.clients);
-      rows.push(...(await measureWorkload(workload, counts, etcd, generator, folder)));
-    }
-    const yardstick = flags.bare && members === 1 ? await measureYardstick(generator, folder) : undefined;
-    console.log(`\n${table(rows).join("\n")}\n`);
-    if (yardstick !== undefined) console.log(yardstickLines(yardstick).join("\n"));
-    if (flags.write) {
-      const text = document(rows, yardstick, {
-        command: ["npm run bench --", ...process.argv.slice(2)].join(" "),
-        machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform}`,
-        versions: `Node ${process.version}${etcd === undefined ? "" : `, ${versionOf(etcd, "--version")}`}`,
-        date: new Date().toISOString().slice(0, 10),
-        members,
-        to,
-        method: `load by ${generator.title}; ${load.keys} keys, values of 256 B, ${load.seconds} s a run, median of ${repeat}`,
-      });
-      const file = members === 1 ? "BENCHMARKS.md" : "BENCHMARKS-CLUSTER.md";
-      writeFileSync(join(repositoryRoot, "docs", file), text);
-      console.log(`written to docs/${file}`);
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  if (flags.hasStore) {
+    const subject = metaStore({ engine: flags.engines[0] ?? "memory", grpcTransport: flags.grpcTransport });
+    const base = etcdProgram === undefined ? undefined : etcd(etcdProgram);
+    const measure = (): Promise<string[]> =>
+      measureStores(subject, base, { keys: STORE_KEYS, repeat, generator, folder });
+    await part("store", "A million keys: memory and start", measure, setting);
   }
+  if (flags.hasGrowth) await part("growth", "Growth", () => measureGrowth(settings), setting);
 }
 
-await main();
+/** Runs of other kinds stand beside each other in the document. */
+function tablePart({ members, engines, isTls }: BenchFlags): { name: string; title: string } {
+  const kinds: [isSo: boolean, name: string, title: string][] = [
+    [members !== undefined && members > 1, "members", `${members} members`],
+    [engines.length > 1, "both", "both engines"],
+    [engines.length === 1 && engines[0] === "rocksdb", "rocksdb", "the engine on disk"],
+    [isTls, "tls", "TLS"],
+  ];
+  const chosen = kinds.filter(([isSo]) => isSo);
+  if (chosen.length === 0) return { name: "table", title: "Workloads" };
+  return {
+    name: chosen.map(([, name]) => name).join("-"),
+    title: `Workloads, ${chosen.map(([, , title]) => title).join(", ")}`,
+  };
+}
+
+const folder = mkdtempSync(join(tmpdir(), "metastore-bench-"));
+try {
+  await main(folder);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -2,7 +2,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { findProgram, repositoryRoot, versionOf } from "../harness/index.ts";
-import type { Point } from "./plan.ts";
+import type { Inside } from "./inside.ts";
+import type { WorkloadName } from "./plan.ts";
 import type { Target } from "./target.ts";
 
 /** What one run of the load generator measured. */
@@ -12,7 +13,12 @@ export interface Measurement {
   readonly p99Us: number;
   /** CPU time of the server, or of all members, over the measured period, divided by the calls (or events) in it. */
   readonly cpuUs: number;
+  /** The same of the load generator. */
+  readonly generatorCpuUs: number;
+  readonly count: number;
+  readonly seconds: number;
   readonly errors: number;
+  readonly inside: Inside | undefined;
 }
 
 interface LoadResult {
@@ -21,16 +27,23 @@ interface LoadResult {
   readonly seconds: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  readonly ownCpuMs: number;
   readonly firstError?: string;
 }
 
-/** What can be measured: a server process is such a one. */
-export type Measured = Pick<Target, "endpoint" | "usage">;
+/** What can be measured. */
+export type Measured = Pick<Target, "endpoint" | "ca" | "usage" | "begin" | "end">;
 
-export interface LoadOptions {
+export interface Load {
+  readonly workload: WorkloadName;
+  readonly clients: number;
   readonly seconds: number;
   readonly keys: number;
+  /** Calls to begin a second; as fast as they are answered when absent. */
+  readonly rate?: number;
 }
+
+const PRELOAD_CLIENTS = 8;
 
 /** The program that makes the load: the one in Go where there is a Go, else the one for Node. */
 export class Generator {
@@ -62,15 +75,18 @@ export class Generator {
   }
 
   async preload(server: Measured, keys: number): Promise<void> {
-    await this.#run(server, ["--workload", "preload", "--keys", String(keys), "--clients", "1"]);
+    const clients = String(PRELOAD_CLIENTS);
+    await this.#run(server, ["--workload", "preload", "--keys", String(keys), "--clients", clients]);
   }
 
-  async measure(server: Measured, point: Point, options: LoadOptions): Promise<Measurement> {
-    const { result, cpuMs } = await this.#run(server, [
-      ...["--workload", point.workload, "--clients", String(point.workload === "watch" ? 1 : point.clients)],
-      ...["--watchers", String(point.workload === "watch" ? point.clients : 1)],
-      ...["--seconds", String(options.seconds), "--warmup", String(Math.min(2, options.seconds / 2))],
-      ...["--keys", String(options.keys)],
+  async measure(server: Measured, load: Load): Promise<Measurement> {
+    const isWatch = load.workload === "watch";
+    const { result, cpuMs, inside } = await this.#run(server, [
+      ...["--workload", load.workload === "put-paced" ? "put" : load.workload],
+      ...["--clients", String(isWatch ? 1 : load.clients), "--watchers", String(isWatch ? load.clients : 1)],
+      ...["--seconds", String(load.seconds), "--warmup", String(Math.min(1, load.seconds / 2))],
+      ...["--keys", String(load.keys)],
+      ...(load.rate === undefined ? [] : ["--rate", String(load.rate)]),
     ]);
     if (result === undefined) throw new Error("the load generator printed no result");
     if (result.errors > 0) console.log(`  ${result.errors} errors, the first: ${result.firstError}`);
@@ -79,16 +95,21 @@ export class Generator {
       p50Us: result.p50Us,
       p99Us: result.p99Us,
       cpuUs: (cpuMs * 1_000) / result.count,
+      generatorCpuUs: (result.ownCpuMs * 1_000) / result.count,
+      count: result.count,
+      seconds: result.seconds,
       errors: result.errors,
+      inside,
     };
   }
 
   async #run(
     server: Measured,
     args: readonly string[],
-  ): Promise<{ result: LoadResult | undefined; cpuMs: number }> {
+  ): Promise<{ result: LoadResult | undefined; cpuMs: number; inside: Inside | undefined }> {
     const [program, ...first] = this.#command;
-    const child = spawn(program ?? "", [...first, "--endpoint", server.endpoint, ...args], {
+    const where = ["--endpoint", server.endpoint, ...(server.ca === undefined ? [] : ["--ca", server.ca])];
+    const child = spawn(program ?? "", [...first, ...where, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
       cwd: repositoryRoot,
     });
@@ -97,29 +118,19 @@ export class Generator {
       child.once("close", resolve);
     });
     let [beginMs, endMs] = [0, 0];
+    let inside: Inside | undefined;
     let result: LoadResult | undefined;
     for await (const line of createInterface({ input: child.stdout })) {
-      if (line === "begin") beginMs = server.usage().cpuMs;
-      else if (line === "end") endMs = server.usage().cpuMs;
-      else if (line.startsWith("{")) result = JSON.parse(line) as LoadResult;
+      if (line === "begin") {
+        beginMs = server.usage().cpuMs;
+        await server.begin();
+      } else if (line === "end") {
+        endMs = server.usage().cpuMs;
+        inside = await server.end();
+      } else if (line.startsWith("{")) result = JSON.parse(line) as LoadResult;
     }
     const code = await exit;
     if (code !== 0) throw new Error(`the load generator ended with ${code} (${args.join(" ")})`);
-    return { result, cpuMs: endMs - beginMs };
+    return { result, cpuMs: endMs - beginMs, inside };
   }
-}
-
-/** The middle one of each figure. */
-export function median(runs: readonly Measurement[]): Measurement {
-  const middle = (pick: (run: Measurement) => number): number => {
-    const sorted = runs.map(pick).sort((a, b) => a - b);
-    return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
-  };
-  return {
-    perSecond: middle((run) => run.perSecond),
-    p50Us: middle((run) => run.p50Us),
-    p99Us: middle((run) => run.p99Us),
-    cpuUs: middle((run) => run.cpuUs),
-    errors: runs.reduce((sum, run) => sum + run.errors, 0),
-  };
 }

@@ -1,112 +1,102 @@
+import { type Aim, aimText, verdict } from "./aims.ts";
+import type { Contender } from "./contender.ts";
+import type { Result } from "./contest.ts";
 import type { Measurement } from "./generator.ts";
-import { type Point, workloadTitles } from "./plan.ts";
+import { type Point, titleOf } from "./plan.ts";
+import { medianOf, ratioOf, type Spread, sideOf } from "./ratio.ts";
+import { figure, markdownTable, milliseconds } from "./table.ts";
 
-export interface Row {
-  readonly point: Point;
-  readonly metastore: Measurement;
-  readonly etcd: Measurement | undefined;
+/** One contender beside another. */
+export interface Pairing {
+  readonly subject: Contender;
+  readonly base: Contender | undefined;
+  /** What the ratios are to be; of two revisions nothing, but which is faster is told. */
+  readonly aimOf: ((point: Point) => Aim | undefined) | "which is faster";
 }
 
-/** Put throughput beside that of the transport alone, and the group commit of the same runs. */
-export interface Yardstick {
-  readonly clients: number;
-  readonly metastore: Measurement;
-  readonly bare: Measurement;
-  readonly entriesPerSync: number | undefined;
-}
+const NONE = "-";
 
-const figure = (value: number): string =>
-  value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toPrecision(2);
-const milliseconds = (us: number): string => (us / 1_000).toFixed(us < 10_000 ? 2 : 0);
-
-const columns = [
-  "workload",
-  "clients",
-  "MetaStore /s",
-  "p50 ms",
-  "p99 ms",
-  "CPU µs",
-  "etcd /s",
-  "p50 ms",
-  "p99 ms",
-  "CPU µs",
-  "× etcd /s",
-  "× etcd CPU",
-];
-
-export function table(rows: readonly Row[]): string[] {
-  const of = (run: Measurement | undefined): string[] =>
-    run === undefined
-      ? ["-", "-", "-", "-"]
-      : [figure(run.perSecond), milliseconds(run.p50Us), milliseconds(run.p99Us), figure(run.cpuUs)];
-  const lines = rows.map(({ point, metastore, etcd }) => [
-    workloadTitles[point.workload],
-    String(point.clients),
-    ...of(metastore),
-    ...of(etcd),
-    etcd === undefined ? "-" : (metastore.perSecond / etcd.perSecond).toFixed(2),
-    etcd === undefined ? "-" : (metastore.cpuUs / etcd.cpuUs).toFixed(2),
-  ]);
-  const all = [columns, ...lines];
-  const widths = columns.map((_, index) => Math.max(...all.map((line) => line[index]?.length ?? 0)));
-  const draw = (line: readonly string[]): string =>
-    `| ${line.map((cell, index) => (index === 0 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0))).join(" | ")} |`;
-  const rule = `| ${widths.map((width, index) => (index === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`)).join(" | ")} |`;
-  return [draw(columns), rule, ...lines.map(draw)];
-}
-
-export function yardstickLines({ clients, metastore, bare, entriesPerSync }: Yardstick): string[] {
-  const ratio = (100 * metastore.perSecond) / bare.perSecond;
+/** The table of a pairing under a heading of its own. */
+export function pairingLines(pairing: Pairing, results: readonly Result[]): string[] {
+  const { subject, base } = pairing;
+  const columns = [...columnsOf(pairing)];
   return [
-    `put, ${clients} clients: MetaStore ${figure(metastore.perSecond)}/s and ${figure(metastore.cpuUs)} µs, ` +
-      `its gRPC transport with a canned answer ${figure(bare.perSecond)}/s and ${figure(bare.cpuUs)} µs: ` +
-      `${ratio.toFixed(0)} % of the transport's throughput (the issue asks for 70 %)`,
-    entriesPerSync === undefined
-      ? "entries per sync: no metric"
-      : `entries per sync of the log in these runs: ${entriesPerSync.toFixed(1)}`,
+    `### ${base === undefined ? subject.title : `${subject.title} against ${base.title}`}`,
+    "",
+    ...markdownTable(
+      columns.map(([head]) => head),
+      results.map((result) => columns.map(([, cell]) => cell(result))),
+    ),
+    "",
   ];
 }
 
-export interface Setting {
-  readonly command: string;
-  readonly machine: string;
-  readonly versions: string;
-  readonly date: string;
-  readonly method: string;
-  readonly members: number;
-  /** Of several members, the ones that clients talk to. */
-  readonly to: "all" | "leader";
+type Column = readonly [head: string, cell: (result: Result) => string];
+
+function* columnsOf({ subject, base, aimOf }: Pairing): Generator<Column> {
+  const runsOf = (result: Result, contender = subject): readonly Measurement[] =>
+    result.runs.get(contender) ?? [];
+  yield ["workload", ({ point }) => titleOf(point)];
+  yield ["clients", ({ point }) => point.clients.toLocaleString("en-US")];
+  for (const contender of base === undefined ? [subject] : [subject, base]) {
+    const middle = (result: Result, pick: (run: Measurement) => number): number =>
+      medianOf(runsOf(result, contender).map(pick));
+    yield [`${contender.title} /s`, (result) => figure(middle(result, (run) => run.perSecond))];
+    yield ["p50 ms", (result) => milliseconds(middle(result, (run) => run.p50Us))];
+    yield ["p99 ms", (result) => milliseconds(middle(result, (run) => run.p99Us))];
+    yield ["CPU µs", (result) => figure(middle(result, (run) => run.cpuUs))];
+  }
+  if (base !== undefined) {
+    const ratio = (result: Result, pick: (run: Measurement) => number): Spread =>
+      ratioOf(runsOf(result), runsOf(result, base), pick);
+    const perSecond = (run: Measurement): number => run.perSecond;
+    const cpuUs = (run: Measurement): number => run.cpuUs;
+    yield ["× /s", (result) => spreadText(ratio(result, perSecond))];
+    yield ["× CPU", (result) => spreadText(ratio(result, cpuUs))];
+    if (aimOf === "which is faster") {
+      yield ["throughput", (result) => throughputWords[sideOf(ratio(result, perSecond))]];
+      yield ["CPU", (result) => cpuWords[sideOf(ratio(result, cpuUs))]];
+    } else {
+      const aimCell = (result: Result, text: (aim: Aim) => string): string => {
+        const aim = aimOf(result.point);
+        return aim === undefined ? NONE : text(aim);
+      };
+      yield ["aim (×)", (result) => aimCell(result, aimText)];
+      yield [
+        "reached",
+        (result) => aimCell(result, (aim) => verdict(aim, runsOf(result), runsOf(result, base))),
+      ];
+    }
+  }
+  const worst = (result: Result, pick: (inside: NonNullable<Measurement["inside"]>) => number): string => {
+    const seen = runsOf(result).flatMap(({ inside }) => (inside === undefined ? [] : [pick(inside)]));
+    return seen.length === 0 ? NONE : medianOf(seen).toFixed(1);
+  };
+  yield ["loop late p99.9 ms", (result) => worst(result, (inside) => inside.lagP999Ms)];
+  yield ["at most", (result) => worst(result, (inside) => inside.lagMaxMs)];
+  yield ["GC % of the time", (result) => garbageShare(runsOf(result))];
+  yield ["longest ms", (result) => worst(result, (inside) => inside.gcMaxMs)];
+  yield [
+    "entries a sync",
+    (result) => {
+      const entries = result.entriesPerSync.get(subject);
+      return entries === undefined ? NONE : figure(entries);
+    },
+  ];
+  yield ["generator CPU µs", (result) => figure(medianOf(runsOf(result).map((run) => run.generatorCpuUs)))];
 }
 
-/** The text of docs/BENCHMARKS.md, or of docs/BENCHMARKS-CLUSTER.md. */
-export function document(rows: readonly Row[], yardstick: Yardstick | undefined, setting: Setting): string {
-  const { members, to } = setting;
-  return [
-    members === 1 ? "# Benchmarks" : `# Benchmarks of ${members} members`,
-    "",
-    "Written by `npm run bench -- --write`; do not edit. Compare the columns of one run with each other: absolute",
-    "figures belong to the machine, which also runs the load generator.",
-    "",
-    `- command: \`${setting.command}\``,
-    `- date: ${setting.date}`,
-    `- machine: ${setting.machine}`,
-    `- versions: ${setting.versions}`,
-    `- method: ${setting.method}`,
-    ...(members === 1 ? [] : [membersLine(members, to)]),
-    `- CPU is user and system time of the server ${members === 1 ? "process" : "processes together"} per call (per event, for watch).`,
-    "",
-    ...table(rows),
-    "",
-    ...(yardstick === undefined
-      ? []
-      : ["## Against the bare transport", "", ...yardstickLines(yardstick), ""]),
-  ].join("\n");
+const throughputWords = { above: "faster", below: "slower", same: "same within spread" } as const;
+const cpuWords = { above: "dearer", below: "cheaper", same: "same within spread" } as const;
+
+function garbageShare(runs: readonly Measurement[]): string {
+  const shares = runs.flatMap(({ inside, seconds }) =>
+    inside === undefined ? [] : [inside.gcMs / (10 * seconds)],
+  );
+  return shares.length === 0 ? NONE : medianOf(shares).toFixed(1);
 }
 
-function membersLine(members: number, to: "all" | "leader"): string {
-  const whom =
-    to === "leader"
-      ? "all connections go to the leader"
-      : "connections (one for up to 20 clients, but one for each member) go to the leader and the others in turn, so one client talks to the leader";
-  return `- ${members} members on this machine, which reach each other directly; ${whom}`;
+export function spreadText({ median, min, max }: Spread): string {
+  if (min === max) return median.toFixed(2);
+  return `${median.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
 }

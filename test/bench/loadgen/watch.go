@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 )
 
 const watchedKey = "bench-watched"
@@ -25,40 +26,45 @@ const settleTime = 500 * time.Millisecond
 func watchFanOut(s settings, connections []*grpc.ClientConn) (result, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var measuring, stopped atomic.Bool
-	var delivered, counted atomic.Int64
+	streams := make([]grpc.ClientStream, s.watchers)
+	err := together(s.watchers, len(connections), func(index int) error {
+		var err error
+		streams[index], err = openWatch(ctx, connections[index%len(connections)])
+		return err
+	})
+	if err != nil {
+		return result{}, err
+	}
+	var measured period
+	var delivered atomic.Int64
 	latencies := make([][]int64, s.watchers)
 	failed := make(chan error, s.watchers+1)
 	var group sync.WaitGroup
-	for index := range s.watchers {
-		stream, err := openWatch(ctx, connections[index%len(connections)])
-		if err != nil {
-			return result{}, err
-		}
-		group.Add(1)
-		go func() {
-			defer group.Done()
+	for index, stream := range streams {
+		group.Go(func() {
+			var answer watchAnswer
 			for {
-				answer, err := stream.Recv()
-				if err != nil {
-					if !stopped.Load() {
+				if err := stream.RecvMsg(&answer); err != nil {
+					if !measured.stopped.Load() {
 						failed <- err
 					}
 					return
 				}
 				now := time.Now().UnixMicro()
-				for _, event := range answer.Events {
-					delivered.Add(1)
-					if measuring.Load() && !stopped.Load() {
-						counted.Add(1)
-						sent := int64(binary.BigEndian.Uint64(event.Kv.Value))
+				delivered.Add(int64(len(answer.sentUs)))
+				if measured.measuring.Load() && !measured.stopped.Load() {
+					for _, sent := range answer.sentUs {
 						latencies[index] = append(latencies[index], now-sent)
 					}
 				}
 			}
-		}()
+		})
 	}
-	go write(ctx, s, connections[0], &delivered, failed)
+	group.Go(func() {
+		if err := write(ctx, s, connections[0], &delivered); err != nil && !measured.stopped.Load() {
+			failed <- err
+		}
+	})
 	wait := func(period time.Duration) error {
 		select {
 		case err := <-failed:
@@ -70,61 +76,55 @@ func watchFanOut(s settings, connections []*grpc.ClientConn) (result, error) {
 	if err := wait(seconds(s.warmup) + settleTime); err != nil {
 		return result{}, err
 	}
-	fmt.Println("begin")
-	measuring.Store(true)
-	begin := time.Now()
-	err := wait(seconds(s.seconds))
-	stopped.Store(true)
-	elapsed := time.Since(begin).Seconds()
-	fmt.Println("end")
+	measured.begin()
+	err = wait(seconds(s.seconds))
+	measured.end()
 	cancel()
 	group.Wait()
-	if err != nil {
-		return result{}, err
-	}
-	var all []int64
-	for _, part := range latencies {
-		all = append(all, part...)
-	}
 	s.clients = s.watchers
-	return summary(s, all, elapsed), nil
+	return measured.result(s, latencies), err
 }
 
-func openWatch(ctx context.Context, connection *grpc.ClientConn) (pb.Watch_WatchClient, error) {
-	stream, err := pb.NewWatchClient(connection).Watch(ctx)
+func openWatch(ctx context.Context, connection *grpc.ClientConn) (grpc.ClientStream, error) {
+	stream, err := connection.NewStream(ctx, bothWays, "/etcdserverpb.Watch/Watch")
 	if err != nil {
 		return nil, err
 	}
-	create := &pb.WatchCreateRequest{Key: []byte(watchedKey)}
-	if err := stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: create}}); err != nil {
-		return nil, err
-	}
-	answer, err := stream.Recv()
+	create := &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: []byte(watchedKey)}}
+	request, err := proto.Marshal(&pb.WatchRequest{RequestUnion: create})
 	if err != nil {
 		return nil, err
 	}
-	if !answer.Created || answer.Canceled {
-		return nil, fmt.Errorf("the watch was not created: %v", answer)
+	if err := stream.SendMsg(request); err != nil {
+		return nil, err
+	}
+	var answer watchAnswer
+	if err := stream.RecvMsg(&answer); err != nil {
+		return nil, err
+	}
+	if !answer.created || answer.canceled {
+		return nil, errors.New("the watch was not created")
 	}
 	return stream, nil
 }
 
 // write puts the watched key, with the time of the put in front of its value, as fast as the watchers get it.
-func write(ctx context.Context, s settings, connection *grpc.ClientConn, delivered *atomic.Int64, failed chan<- error) {
-	kv := pb.NewKVClient(connection)
+func write(ctx context.Context, s settings, connection *grpc.ClientConn, delivered *atomic.Int64) error {
+	value := make([]byte, max(8, s.valueSize))
 	for puts := int64(0); ctx.Err() == nil; {
 		if puts*int64(s.watchers)-delivered.Load() >= aheadMax*int64(s.watchers) {
 			time.Sleep(50 * time.Microsecond)
 			continue
 		}
-		value := make([]byte, max(8, s.valueSize))
 		binary.BigEndian.PutUint64(value, uint64(time.Now().UnixMicro()))
-		if _, err := kv.Put(ctx, &pb.PutRequest{Key: []byte(watchedKey), Value: value}); err != nil {
-			if ctx.Err() == nil {
-				failed <- err
-			}
-			return
+		request, err := proto.Marshal(&pb.PutRequest{Key: []byte(watchedKey), Value: value})
+		if err != nil {
+			return err
+		}
+		if err := connection.Invoke(ctx, "/etcdserverpb.KV/Put", request, nobody{}); err != nil {
+			return err
 		}
 		puts++
 	}
+	return nil
 }

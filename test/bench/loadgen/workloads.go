@@ -7,16 +7,80 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 )
 
 // listSize is how many keys the list workload reads at once.
 const listSize = 1000
 
-const preloadBatch = 100
-
 const leaseTTLSeconds = 3600
 
-func keyOf(index int) []byte { return fmt.Appendf(nil, "bench/%08d", index) }
+// caller makes one call; serial tells which of this client's.
+type caller func(serial int) error
+
+// makeCaller prepares what one client needs: its request, its stream.
+type makeCaller func(ctx context.Context, connection *grpc.ClientConn, worker int) (caller, error)
+
+func workload(s settings) (makeCaller, error) {
+	value := bytes.Repeat([]byte("v"), s.valueSize)
+	key := placeholder(0)
+	one := func(worker, serial int, r request) { r.setKey(0, scatter(worker, serial, s.keys)) }
+	switch s.workload {
+	case "put":
+		return unary("/etcdserverpb.KV/Put", &pb.PutRequest{Key: key, Value: value}, 1, one, occurrences{})
+	case "txn":
+		return unary("/etcdserverpb.KV/Txn", compareAndPut(key, value), 1, one, occurrences{field: 3, count: 2})
+	case "range", "range-serializable":
+		message := &pb.RangeRequest{Key: key, Serializable: s.workload == "range-serializable"}
+		return unary("/etcdserverpb.KV/Range", message, 1, one, occurrences{field: 2, count: 1})
+	case "list":
+		if s.keys < listSize {
+			return nil, fmt.Errorf("the list workload needs %d keys", listSize)
+		}
+		message := &pb.RangeRequest{Key: key, RangeEnd: placeholder(1)}
+		page := func(worker, serial int, r request) {
+			first := scatter(worker, serial, s.keys-listSize+1)
+			r.setKey(0, first)
+			r.setKey(1, first+listSize)
+		}
+		return unary("/etcdserverpb.KV/Range", message, 2, page, occurrences{field: 2, count: listSize})
+	case "lease":
+		nothing := func(int, int, request) {}
+		return unary("/etcdserverpb.Lease/LeaseGrant", &pb.LeaseGrantRequest{TTL: leaseTTLSeconds}, 0, nothing, occurrences{})
+	case "keep-alive":
+		return keepAlive, nil
+	}
+	return nil, fmt.Errorf("there is no workload %q", s.workload)
+}
+
+// unary makes callers of a method; `fill` puts the keys of a call into its request. The answer must have want.count
+// fields want.field; it is not looked at when want.field is 0.
+func unary(method string, message proto.Message, keys int, fill func(worker, serial int, r request), want occurrences) (makeCaller, error) {
+	model, err := requestOf(message, keys)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, connection *grpc.ClientConn, worker int) (caller, error) {
+		own := model.clone()
+		// Boxed once, not with every call.
+		var sent any = own.bytes
+		if want.field == 0 {
+			return func(serial int) error {
+				fill(worker, serial, own)
+				return connection.Invoke(ctx, method, sent, nobody{})
+			}, nil
+		}
+		got := &occurrences{field: want.field}
+		return func(serial int) error {
+			fill(worker, serial, own)
+			err := connection.Invoke(ctx, method, sent, got)
+			if err == nil && got.count != want.count {
+				err = fmt.Errorf("an answer to %s has %d times field %d, not %d", method, got.count, got.field, want.count)
+			}
+			return err
+		}, nil
+	}, nil
+}
 
 // scatter spreads callers over the keys without a shared random source.
 func scatter(worker, serial, keys int) int {
@@ -25,73 +89,15 @@ func scatter(worker, serial, keys int) int {
 	return int(mixed % uint64(keys))
 }
 
-// preload puts every key once.
-func preload(s settings, connection *grpc.ClientConn) error {
-	kv := pb.NewKVClient(connection)
-	value := bytes.Repeat([]byte("v"), s.valueSize)
-	for first := 0; first < s.keys; first += preloadBatch {
-		txn := &pb.TxnRequest{}
-		for index := first; index < min(first+preloadBatch, s.keys); index++ {
-			put := &pb.PutRequest{Key: keyOf(index), Value: value}
-			txn.Success = append(txn.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put}})
-		}
-		if _, err := kv.Txn(context.Background(), txn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func workload(s settings) (caller, error) {
-	value := bytes.Repeat([]byte("v"), s.valueSize)
-	switch s.workload {
-	case "put":
-		return func(ctx context.Context, connection *grpc.ClientConn, worker, serial int) error {
-			_, err := pb.NewKVClient(connection).Put(ctx, &pb.PutRequest{Key: keyOf(scatter(worker, serial, s.keys)), Value: value})
-			return err
-		}, nil
-	case "txn":
-		return func(ctx context.Context, connection *grpc.ClientConn, worker, serial int) error {
-			_, err := pb.NewKVClient(connection).Txn(ctx, compareAndPut(keyOf(scatter(worker, serial, s.keys)), value))
-			return err
-		}, nil
-	case "range", "range-serializable":
-		serializable := s.workload == "range-serializable"
-		return func(ctx context.Context, connection *grpc.ClientConn, worker, serial int) error {
-			return read(ctx, connection, &pb.RangeRequest{Key: keyOf(scatter(worker, serial, s.keys)), Serializable: serializable}, 1)
-		}, nil
-	case "list":
-		if s.keys < listSize {
-			return nil, fmt.Errorf("the list workload needs %d keys", listSize)
-		}
-		return func(ctx context.Context, connection *grpc.ClientConn, worker, serial int) error {
-			first := scatter(worker, serial, s.keys-listSize+1)
-			return read(ctx, connection, &pb.RangeRequest{Key: keyOf(first), RangeEnd: keyOf(first + listSize)}, listSize)
-		}, nil
-	case "lease":
-		return func(ctx context.Context, connection *grpc.ClientConn, worker, serial int) error {
-			_, err := pb.NewLeaseClient(connection).LeaseGrant(ctx, &pb.LeaseGrantRequest{TTL: leaseTTLSeconds})
-			return err
-		}, nil
-	}
-	return nil, fmt.Errorf("there is no workload %q", s.workload)
-}
-
-func read(ctx context.Context, connection *grpc.ClientConn, request *pb.RangeRequest, want int) error {
-	answer, err := pb.NewKVClient(connection).Range(ctx, request)
-	if err == nil && len(answer.Kvs) != want {
-		err = fmt.Errorf("a read of %d keys answered %d", want, len(answer.Kvs))
-	}
-	return err
-}
-
-// compareAndPut is the txn of an optimistic update: it compares, puts, and reads in the other branch.
+// compareAndPut is the txn of an optimistic update: it compares, puts and reads back.
 func compareAndPut(key, value []byte) *pb.TxnRequest {
 	return &pb.TxnRequest{
 		Compare: []*pb.Compare{{
 			Key: key, Target: pb.Compare_VERSION, Result: pb.Compare_GREATER, TargetUnion: &pb.Compare_Version{Version: 0},
 		}},
-		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: key, Value: value}}}},
-		Failure: []*pb.RequestOp{{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: key}}}},
+		Success: []*pb.RequestOp{
+			{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: key, Value: value}}},
+			{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: key}}},
+		},
 	}
 }

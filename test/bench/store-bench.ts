@@ -1,0 +1,116 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts, ServerProcess } from "../harness/index.ts";
+import { type Contender, commandLine } from "./contender.ts";
+import type { Generator } from "./generator.ts";
+import { medianOf, ratioOf } from "./ratio.ts";
+import { spreadText } from "./report.ts";
+import { markdownTable } from "./table.ts";
+
+export interface StoreSettings {
+  readonly keys: number;
+  readonly repeat: number;
+  readonly generator: Generator;
+  readonly folder: string;
+}
+
+/** What one server's store takes: of memory in bytes and of time in ms, a figure for each repetition. */
+interface StoreCosts {
+  readonly loadedBytes: number[];
+  readonly restartedBytes: number[];
+  readonly readyMs: number[];
+}
+
+/** Long enough for what is written behind, and for memory that is given back at once. */
+const SETTLE_MS = 5_000;
+const READY_LIMIT_MS = 600_000;
+const NO_PROBE: readonly string[] = [];
+
+/** Memory with many keys and the time of a start with them: loaded once, restarted `repeat` times in turn. */
+export async function measureStores(
+  subject: Contender,
+  base: Contender | undefined,
+  settings: StoreSettings,
+): Promise<string[]> {
+  const contenders = base === undefined ? [subject] : [subject, base];
+  const costs = contenders.map((): StoreCosts => ({ loadedBytes: [], restartedBytes: [], readyMs: [] }));
+  const servers: ServerProcess[] = [];
+  try {
+    for (const [index, contender] of contenders.entries()) {
+      const server = await prepare(contender, join(settings.folder, `store-${index}`));
+      servers.push(server);
+      server.spawn();
+      await server.ready(READY_LIMIT_MS);
+      await load(server, settings);
+      costs[index]?.loadedBytes.push(await residentBytes(server));
+      await server.stop();
+    }
+    for (let round = 0; round < settings.repeat; round++) {
+      for (const [index, server] of servers.entries()) {
+        server.spawn();
+        costs[index]?.readyMs.push(await server.ready(READY_LIMIT_MS));
+        costs[index]?.restartedBytes.push(await residentBytes(server));
+        await server.stop();
+      }
+    }
+  } finally {
+    await Promise.all(servers.map((server) => server.kill()));
+  }
+  return lines(contenders, costs, settings.keys);
+}
+
+async function prepare(contender: Contender, folder: string): Promise<ServerProcess> {
+  mkdirSync(folder, { recursive: true });
+  const [peerPort] = (await freePorts(1)) as [number];
+  const place = { folder, peerPort, tlsPort: undefined, nodeFlags: NO_PROBE };
+  return ServerProcess.prepare({
+    kind: "bare",
+    folder,
+    bareCommand: (clientPort) => commandLine(contender, { ...place, clientPort }),
+  });
+}
+
+async function load(server: ServerProcess, { generator, keys }: StoreSettings): Promise<void> {
+  const nothing = async (): Promise<undefined> => undefined;
+  const target = {
+    ...{ endpoint: server.endpoint, ca: undefined },
+    usage: () => server.usage(),
+    ...{ begin: nothing, end: nothing },
+  };
+  await generator.preload(target, keys);
+}
+
+async function residentBytes(server: ServerProcess): Promise<number> {
+  await sleep(SETTLE_MS);
+  return server.usage().residentBytes;
+}
+
+const rows = [
+  ["resident after the load", "loadedBytes", 1.2, mebibytes],
+  ["resident after a start", "restartedBytes", 1.2, mebibytes],
+  ["start to ready", "readyMs", 0.5, seconds],
+] as const;
+
+function lines(contenders: readonly Contender[], costs: readonly StoreCosts[], keys: number): string[] {
+  const [ours, other] = costs;
+  if (ours === undefined) throw new Error("nothing was measured");
+  const head = [`${keys.toLocaleString("en-US")} keys of 256 B`, ...contenders.map(({ title }) => title)];
+  return markdownTable(
+    [...head, ...(other === undefined ? [] : ["×", "aim (×)", "reached"])],
+    rows.map(([what, key, aim, text]) => {
+      const cells = [what, ...costs.map((cost) => text(medianOf(cost[key])))];
+      if (other === undefined) return cells;
+      const ratio = ratioOf(ours[key], other[key], (value) => value);
+      return [...cells, spreadText(ratio), `≤ ${aim}`, ratio.median <= aim ? "yes" : "no"];
+    }),
+  );
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(2)} s`;
+}
