@@ -1,8 +1,13 @@
-import { createGrpcTransport, type TransportFactory } from "../../src/server/api/index.ts";
+import {
+  createGrpcTransport,
+  createWireTransport,
+  type TransportFactory,
+} from "../../src/server/api/index.ts";
 
 /** The transports that the tools of this folder can drive, by the name that `--transport` takes. */
 export const transports: Readonly<Record<string, TransportFactory>> = {
   "grpc-js": createGrpcTransport,
+  wire: createWireTransport,
 };
 
 export function transportNamed(name: string): TransportFactory {

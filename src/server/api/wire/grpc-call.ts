@@ -36,6 +36,8 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   #isPausedByHandler = false;
   #isInflating = false;
   #isHalfClosed = false;
+  /** Nothing that still comes matters. */
+  #isReadOut = false;
   /** Bytes of DATA that a pause holds back: the peer has no credit for them yet. */
   #heldBytes = 0;
 
@@ -78,7 +80,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   }
 
   override onData(source: Buffer, start: number, end: number, frameBytes: number): void {
-    if (this.isFinished) {
+    if (this.isFinished || this.#isReadOut) {
       this.host.consumed(this, frameBytes);
       return;
     }
@@ -130,6 +132,12 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   protected holdMessages(isHeld: boolean): void {
     this.#isPausedByHandler = isHeld;
     this.#setPause();
+  }
+
+  /** Whatever the peer sends from now on is let pass. */
+  protected stopReading(): void {
+    this.#isReadOut = true;
+    this.#reader?.stop();
   }
 
   protected fail(error: unknown): void {
@@ -260,11 +268,8 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
     this.#observe(status.code);
     this.#deadline?.cancel();
     const { sender } = this.host;
-    if (status.code === grpcCode.ok) {
-      this.open();
-      sender.end(this, usual);
-    } else if (this.#hasSentHeaders) sender.end(this, trailersOf(status));
-    else sender.end(this, trailersOnly(status));
+    if (!this.#hasSentHeaders) sender.end(this, trailersOnly(status));
+    else sender.end(this, status.code === grpcCode.ok ? usual : trailersOf(status));
     // Behind the status, so that the credit finds the stream in the state that the status leaves.
     if (this.#heldBytes > 0) this.#credit(0);
   }

@@ -2,7 +2,8 @@ import { grpcCode } from "../../../lib/errors.ts";
 import type { CallStatus } from "../status.ts";
 
 const contentType = ["content-type", "application/grpc"] as const;
-const plain = /^[\x20-\x24\x26-\x7e]*$/;
+/** Printable ASCII without the percent sign; spaces at the ends of a header field do not survive the way. */
+const plain = /^(?! )[\x20-\x24\x26-\x7e]*(?<! )$/;
 
 /** Trailers of a call that has sent headers. */
 export function trailersOf(status: CallStatus): string[] {
@@ -28,13 +29,13 @@ export function oversized(bytes: number, bytesMax: number): CallStatus {
   };
 }
 
-/** gRPC over HTTP/2, "Status-Message": bytes of UTF-8 outside of printable ASCII, and the percent sign itself. */
+/** gRPC over HTTP/2, "Status-Message": bytes of UTF-8 outside of printable ASCII, and the percent sign itself; spaces too. */
 function percentEncoded(text: string): string {
   if (plain.test(text)) return text;
   let encoded = "";
   for (const byte of Buffer.from(text, "utf8")) {
     encoded +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+      byte > 0x20 && byte <= 0x7e && byte !== 0x25
         ? String.fromCharCode(byte)
         : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }

@@ -25,8 +25,8 @@ export class UnaryCall extends GrpcCall {
   protected override start(): void {}
 
   protected override receive(message: Buffer): void {
-    if (this.#hasRequest) return;
     this.#hasRequest = true;
+    this.stopReading();
     const answer = this.#handle(message, this);
     if (Buffer.isBuffer(answer)) this.answer(answer);
     else
