@@ -14,14 +14,13 @@ import { type ContestSettings, contest } from "./contest.ts";
 import { writePart } from "./document.ts";
 import { type BenchFlags, readFlags } from "./flags.ts";
 import { Generator } from "./generator.ts";
-import { type Point, planOf } from "./plan.ts";
+import { groupsOf, type Point, planOf } from "./plan.ts";
 import { type Pairing, pairingLines } from "./report.ts";
 import { buildRevision, hasServeFlag, type Revision } from "./revision.ts";
 import { settingLines } from "./setting.ts";
 import { measureStores } from "./store-bench.ts";
 
 const BARE_POINT: Point = { workload: "put", clients: 100, members: 1 };
-const STORE_KEYS = 1_000_000;
 const GROWTH_KEYS = [1_000, 100_000, 1_000_000];
 const HUGE_KEYS = 10_000_000;
 const GROWTH_CLIENTS = 100;
@@ -70,7 +69,7 @@ async function measureTable(
   settings: ContestSettings,
 ): Promise<string[]> {
   const members = flags.members ?? (flags.isTls ? 1 : undefined);
-  const results = await contest(contenders, planOf({ ...flags, members }), settings);
+  const results = await contest(contenders, groupsOf(planOf({ ...flags, members })), settings);
   return pairings.flatMap((pairing) => pairingLines(pairing, results));
 }
 
@@ -78,7 +77,7 @@ async function measureTable(
 async function measureBare(settings: ContestSettings): Promise<string[]> {
   const subject = metaStore({ engine: "memory", grpcTransport: flags.grpcTransport });
   const folder = join(settings.folder, "bare");
-  const results = await contest([subject, bareTransport], [BARE_POINT], { ...settings, folder });
+  const results = await contest([subject, bareTransport], [[BARE_POINT]], { ...settings, folder });
   return pairingLines({ subject, base: bareTransport, aimOf: () => transportAim }, results);
 }
 
@@ -89,11 +88,12 @@ async function measureGrowth(settings: ContestSettings): Promise<string[]> {
     const contenders = [...GROWTH_KEYS, ...(isHuge ? [HUGE_KEYS] : [])].map((keys) =>
       metaStore({ title: `${keys.toLocaleString("en-US")} keys`, engine, grpcTransport, keys }),
     );
-    const points = (["put", "range"] as const).map(
+    // Reads first: puts make history.
+    const points = (["range", "put"] as const).map(
       (workload): Point => ({ workload, clients: GROWTH_CLIENTS, members: 1 }),
     );
     const folder = join(settings.folder, engine);
-    const results = await contest(contenders, points, { ...settings, folder });
+    const results = await contest(contenders, [points], { ...settings, folder });
     const [base, ...larger] = contenders;
     if (engines.length > 1) lines.push(`The engine ${engine}:`, "");
     for (const subject of larger) {
@@ -131,11 +131,12 @@ async function main(folder: string): Promise<void> {
     await part(name, title, measure, setting);
   }
   if (flags.hasStore) {
-    const subject = metaStore({ engine: flags.engines[0] ?? "memory", grpcTransport: flags.grpcTransport });
+    const { grpcTransport } = flags;
+    const subjects = flags.engines.map((engine) => metaStore({ engine, grpcTransport }));
     const base = etcdProgram === undefined ? undefined : etcd(etcdProgram);
     const measure = (): Promise<string[]> =>
-      measureStores(subject, base, { keys: STORE_KEYS, repeat, generator, folder });
-    await part("store", "A million keys: memory and start", measure, setting);
+      measureStores(subjects, base, { keys: flags.storeKeys, repeat, generator, folder });
+    await part("store", "A large store: memory and start", measure, setting);
   }
   if (flags.hasGrowth) await part("growth", "Growth", () => measureGrowth(settings), setting);
 }

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Contender } from "./contender.ts";
 import type { Generator, Measurement } from "./generator.ts";
@@ -34,23 +35,21 @@ interface Server {
 
 /** The clients that one asks for the top rate with. */
 const TOP_RATE_CLIENTS = [100, 1_000];
+const WARM_UP_CLIENTS = 100;
 const WARM_UP_SECONDS_MAX = 1.5;
 
-/** Measures all points, those of one workload on the same fresh servers; tells of each as it is done. */
+/** Measures all points, those of a group on the same servers, which are new for each; tells of each point as it is done. */
 export async function contest(
   contenders: readonly Contender[],
-  points: readonly Point[],
+  groups: readonly (readonly Point[])[],
   settings: ContestSettings,
 ): Promise<Result[]> {
-  const groups = new Map<string, Point[]>();
-  for (const point of points) {
-    const key = `${point.workload}-${point.members}`;
-    groups.set(key, [...(groups.get(key) ?? []), point]);
-  }
   const results: Result[] = [];
-  for (const [name, group] of groups) {
-    const folder = join(settings.folder, name);
-    results.push(...(await measureGroup(contenders, group, { ...settings, folder })));
+  for (const [index, points] of groups.entries()) {
+    const folder = join(settings.folder, String(index));
+    results.push(...(await measureGroup(contenders, points, { ...settings, folder })));
+    // Logs of gigabytes are not to pile up.
+    rmSync(folder, { recursive: true, force: true });
   }
   return results;
 }
@@ -71,12 +70,27 @@ async function measureGroup(
       // Its answers are canned; it holds nothing.
       if (contender.kind !== "transport") await generator.preload(target, contender.keys ?? settings.keys);
     }
+    for (const server of servers) await warmUp(server, points[0], settings);
     const results: Result[] = [];
     for (const point of points) results.push(await measurePoint(servers, point, settings));
     return results;
   } finally {
     await Promise.all(servers.map(({ target }) => target.kill()));
   }
+}
+
+/** A first run, not counted, lets what is hot be compiled. */
+async function warmUp(
+  { contender, target }: Server,
+  point: Point | undefined,
+  { generator, seconds, keys }: ContestSettings,
+): Promise<void> {
+  const workload = point?.workload === "put-paced" ? "put" : point?.workload;
+  if (workload === undefined) return;
+  await generator.measure(target, {
+    ...{ workload, clients: WARM_UP_CLIENTS, keys: contender.keys ?? keys },
+    seconds: Math.min(WARM_UP_SECONDS_MAX, seconds),
+  });
 }
 
 async function measurePoint(
@@ -87,21 +101,19 @@ async function measurePoint(
   const isPaced = point.workload === "put-paced";
   const rate = isPaced ? (settings.rate ?? (await topRate(servers.at(-1), settings)) / 2) : undefined;
   const runs = new Map<Contender, Measurement[]>(servers.map(({ contender }) => [contender, []]));
-  const run = async ({ contender, target }: Server, seconds: number): Promise<Measurement> => {
+  const run = async ({ contender, target }: Server): Promise<Measurement> => {
     await target.settle();
     return settings.generator.measure(target, {
-      ...{ workload: point.workload, clients: point.clients, seconds },
+      ...{ workload: point.workload, clients: point.clients, seconds: settings.seconds },
       keys: contender.keys ?? settings.keys,
       ...(rate === undefined ? {} : { rate }),
     });
   };
-  // A first run, not counted, lets what is hot be compiled.
-  for (const server of servers) await run(server, Math.min(WARM_UP_SECONDS_MAX, settings.seconds));
   const before = await Promise.all(servers.map(({ target }) => syncs(target)));
   for (let round = 0; round < settings.repeat; round++) {
     // Every other round the other way about: who comes second would else always find the machine the same way.
     for (const server of round % 2 === 0 ? servers : servers.toReversed()) {
-      runs.get(server.contender)?.push(await run(server, settings.seconds));
+      runs.get(server.contender)?.push(await run(server));
     }
   }
   const after = await Promise.all(servers.map(({ target }) => syncs(target)));

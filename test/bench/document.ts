@@ -12,7 +12,7 @@ const head = [
   "  beside each other. Whether an aim is reached is told by the medians.",
   "- CPU is user and system time of the server process, or of all members together, per call (per event, for watch).",
   "- How late the event loop ran and the pauses of the garbage collector are MetaStore's over the measured periods;",
-  "  with several members the worst of them. Medians of the repetitions' figures.",
+  "  with several members the worst of them. The p99.9 is the median of the repetitions, the longest that of all.",
   "- A paced put's latency counts from the moment when it was to be sent.",
   "",
 ].join("\n");

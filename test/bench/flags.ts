@@ -12,7 +12,10 @@ export interface BenchFlags {
   readonly clients: readonly number[] | undefined;
   readonly seconds: number;
   readonly repeat: number;
+  /** That the workloads choose from. */
   readonly keys: number;
+  /** Of the part `store`. */
+  readonly storeKeys: number;
   readonly against: string;
   /** The revision that the working tree is compared with, instead of etcd. */
   readonly revision: string | undefined;
@@ -39,7 +42,7 @@ export function readFlags(args: readonly string[]): BenchFlags {
       clients: { type: "string" },
       seconds: { type: "string" },
       repeat: { type: "string" },
-      keys: { type: "string", default: "10000" },
+      keys: { type: "string" },
       against: { type: "string", default: "etcd" },
       compare: { type: "string" },
       members: { type: "string" },
@@ -67,7 +70,8 @@ export function readFlags(args: readonly string[]): BenchFlags {
     clients: values.clients?.split(",").map(numberOf),
     seconds: number(values.seconds) ?? (values.quick ? 1 : 3),
     repeat: number(values.repeat) ?? (values.quick ? 1 : 5),
-    keys: numberOf(values.keys),
+    keys: number(values.keys) ?? 10_000,
+    storeKeys: number(values.keys) ?? 1_000_000,
     against: values.against,
     revision: values.compare,
     members: number(values.members),

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { RawClient } from "../harness/index.ts";
-import { preload, runWatchers, runWorkers } from "./node-workload.ts";
+import { type LoadPart, preload, runWatchers, runWorkers } from "./node-workload.ts";
 
 const WORKERS = 2;
 
@@ -21,15 +21,17 @@ const { values: flags } = parseArgs({
     warmup: { type: "string", default: "1" },
     keys: { type: "string", default: "10000" },
     "value-size": { type: "string", default: "256" },
+    // For the one in Go alone.
+    rate: { type: "string" },
+    ca: { type: "string" },
     part: { type: "string" },
   },
 });
 
-/** What a worker reports: the latencies of its measured calls in µs, and its errors. */
-export interface Part {
-  readonly latenciesUs: readonly number[];
-  readonly errors: number;
-  readonly firstError?: string;
+/** What a worker process reports. */
+interface Part extends LoadPart {
+  /** Its own CPU time in the measured period. */
+  readonly cpuMs: number;
 }
 
 const share = (count: number, part: number): number => Math.floor((count + WORKERS - 1 - part) / WORKERS);
@@ -46,16 +48,23 @@ async function work(part: number): Promise<void> {
       ? await runWatchers({ ...settings, watchers: share(Number(flags.watchers), part) })
       : runWorkers({ ...settings, workload: flags.workload, clients: share(Number(flags.clients), part) });
   process.send?.("ready");
+  let began = process.cpuUsage();
   process.on("message", async (message) => {
-    if (message === "begin") loop.begin();
-    else if (message === "end") {
-      const result: Part = await loop.end();
+    if (message === "begin") {
+      began = process.cpuUsage();
+      loop.begin();
+    } else if (message === "end") {
+      const { user, system } = process.cpuUsage(began);
+      const result: Part = { ...(await loop.end()), cpuMs: (user + system) / 1_000 };
       process.send?.(result, () => process.disconnect());
     }
   });
 }
 
 async function lead(): Promise<void> {
+  if (flags.rate !== undefined || flags.ca !== undefined) {
+    throw new Error("paced calls and TLS need the load generator in Go: put a go on the PATH");
+  }
   if (flags.workload === "preload") {
     const client = new RawClient(flags.endpoint.split(",")[0] ?? "");
     await preload(client, Number(flags.keys), "v".repeat(Number(flags["value-size"])));
@@ -90,6 +99,7 @@ async function lead(): Promise<void> {
       p50Us: at(0.5),
       p99Us: at(0.99),
       maxUs: at(1),
+      ownCpuMs: parts.reduce((sum, part) => sum + part.cpuMs, 0),
       ...(firstError === undefined ? {} : { firstError }),
     }),
   );

@@ -1,5 +1,5 @@
 import { decodeWatchAnswer, Message, putMessage, RawClient } from "../harness/index.ts";
-import type { Part } from "./node-loadgen.ts";
+import { fieldsOf } from "../harness/wire.ts";
 
 const CLIENTS_PER_CONNECTION = 20;
 const PRELOAD_BATCH = 100;
@@ -12,7 +12,7 @@ const AHEAD_MAX = 8;
 /** A load that runs; its calls count between begin() and end(). */
 export interface Loop {
   begin(): void;
-  end(): Promise<Part>;
+  end(): Promise<LoadPart>;
 }
 
 interface Settings {
@@ -21,6 +21,13 @@ interface Settings {
   readonly keys: number;
   readonly value: string;
   readonly part: number;
+}
+
+/** What a load has measured when it ends. */
+export interface LoadPart {
+  readonly latenciesUs: readonly number[];
+  readonly errors: number;
+  readonly firstError?: string;
 }
 
 const keyOf = (index: number): string => `bench/${String(index).padStart(8, "0")}`;
@@ -33,6 +40,21 @@ export async function preload(client: RawClient, keys: number, value: string): P
 }
 
 type Call = (client: RawClient, pick: number) => Promise<unknown>;
+
+/** A lease and a stream of one client's own; a call is one message and its answer. */
+async function keepAliveOf(client: RawClient): Promise<Call> {
+  const grant = new Message().integer(1, LEASE_TTL_SECONDS);
+  const answer = await client.call("/etcdserverpb.Lease/LeaseGrant", grant);
+  let id = 0;
+  for (const { field, integer } of fieldsOf(answer)) if (field === 2) id = integer;
+  const stream = client.stream("/etcdserverpb.Lease/LeaseKeepAlive");
+  const answers = stream[Symbol.asyncIterator]();
+  const message = new Message().integer(1, id).encode();
+  return async () => {
+    stream.write(message);
+    await answers.next();
+  };
+}
 
 function callOf(workload: string, { keys, value }: Settings): Call {
   const key = (pick: number): string => keyOf(pick % keys);
@@ -60,14 +82,14 @@ function callOf(workload: string, { keys, value }: Settings): Call {
   }
 }
 
-/** if version(key) > 0 then put, else read. */
+/** if version(key) > 0 then put and read back. */
 function compareAndPut(key: string, value: string): Message {
   // result GREATER = 1, target VERSION = 0; the version compared with is 0 and so is left out.
   const compare = new Message().integer(1, 1).bytes(3, key);
   return new Message()
     .nested(1, compare)
     .nested(2, new Message().nested(2, putMessage(key, value, 0)))
-    .nested(3, new Message().nested(1, new Message().bytes(1, key)));
+    .nested(2, new Message().nested(1, new Message().bytes(1, key)));
 }
 
 /** To the endpoints in turn; to each of them when there are callers enough. */
@@ -81,21 +103,21 @@ function connectionsTo(endpoint: string, callers: number): RawClient[] {
 }
 
 export function runWorkers(settings: Settings & { workload: string; clients: number }): Loop {
-  const call = callOf(settings.workload, settings);
   const connections = connectionsTo(settings.endpoint, settings.clients);
   const latenciesUs: number[] = [];
   let [isMeasuring, isStopped, errors] = [false, false, 0];
   let firstError: string | undefined;
   const worker = async (index: number): Promise<void> => {
     const client = connections[index % connections.length] as RawClient;
+    const isKeepAlive = settings.workload === "keep-alive";
+    const call = isKeepAlive ? await keepAliveOf(client) : callOf(settings.workload, settings);
     let pick = (index * 2 + settings.part) * 7_919;
     while (!isStopped) {
       pick = (pick * 48_271 + 11) % 2_147_483_647;
-      const counts = isMeasuring;
       const began = performance.now();
       try {
         await call(client, pick);
-        if (counts && !isStopped) latenciesUs.push(Math.round((performance.now() - began) * 1_000));
+        if (isMeasuring && !isStopped) latenciesUs.push(Math.round((performance.now() - began) * 1_000));
       } catch (error) {
         errors += 1;
         firstError ??= String(error);

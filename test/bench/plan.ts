@@ -77,3 +77,13 @@ export function planOf({ only, clients, members, isQuick }: PlanOptions): Point[
   }));
   return [...points, ...cluster];
 }
+
+/** Points of one workload on as many members belong together. */
+export function groupsOf(points: readonly Point[]): Point[][] {
+  const groups = new Map<string, Point[]>();
+  for (const point of points) {
+    const key = `${point.workload} ${point.members}`;
+    groups.set(key, [...(groups.get(key) ?? []), point]);
+  }
+  return [...groups.values()];
+}

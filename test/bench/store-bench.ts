@@ -29,11 +29,11 @@ const NO_PROBE: readonly string[] = [];
 
 /** Memory with many keys and the time of a start with them: loaded once, restarted `repeat` times in turn. */
 export async function measureStores(
-  subject: Contender,
+  subjects: readonly Contender[],
   base: Contender | undefined,
   settings: StoreSettings,
 ): Promise<string[]> {
-  const contenders = base === undefined ? [subject] : [subject, base];
+  const contenders = base === undefined ? subjects : [...subjects, base];
   const costs = contenders.map((): StoreCosts => ({ loadedBytes: [], restartedBytes: [], readyMs: [] }));
   const servers: ServerProcess[] = [];
   try {
@@ -57,7 +57,11 @@ export async function measureStores(
   } finally {
     await Promise.all(servers.map((server) => server.kill()));
   }
-  return lines(contenders, costs, settings.keys);
+  const baseCosts = base === undefined ? undefined : costs.at(-1);
+  return subjects.flatMap((subject, index) => {
+    const own = costs[index];
+    return own === undefined ? [] : lines(subject, own, baseCosts, settings.keys);
+  });
 }
 
 async function prepare(contender: Contender, folder: string): Promise<ServerProcess> {
@@ -92,19 +96,19 @@ const rows = [
   ["start to ready", "readyMs", 0.5, seconds],
 ] as const;
 
-function lines(contenders: readonly Contender[], costs: readonly StoreCosts[], keys: number): string[] {
-  const [ours, other] = costs;
-  if (ours === undefined) throw new Error("nothing was measured");
-  const head = [`${keys.toLocaleString("en-US")} keys of 256 B`, ...contenders.map(({ title }) => title)];
-  return markdownTable(
-    [...head, ...(other === undefined ? [] : ["×", "aim (×)", "reached"])],
+function lines(subject: Contender, own: StoreCosts, base: StoreCosts | undefined, keys: number): string[] {
+  const head = [`${keys.toLocaleString("en-US")} keys of 256 B`, subject.title];
+  const table = markdownTable(
+    [...head, ...(base === undefined ? [] : ["etcd", "×", "aim (×)", "reached"])],
     rows.map(([what, key, aim, text]) => {
-      const cells = [what, ...costs.map((cost) => text(medianOf(cost[key])))];
-      if (other === undefined) return cells;
-      const ratio = ratioOf(ours[key], other[key], (value) => value);
-      return [...cells, spreadText(ratio), `≤ ${aim}`, ratio.median <= aim ? "yes" : "no"];
+      const cells = [what, text(medianOf(own[key]))];
+      if (base === undefined) return cells;
+      const ratio = ratioOf(own[key], base[key], (value) => value);
+      const isReached = ratio.median <= aim;
+      return [...cells, text(medianOf(base[key])), spreadText(ratio), `≤ ${aim}`, isReached ? "yes" : "no"];
     }),
   );
+  return [...table, ""];
 }
 
 function mebibytes(bytes: number): string {

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
 const connectionsMax = 50
+
+const connectTime = 30 * time.Second
 
 // dial opens a connection for every s.perConnection callers, so that frames of many do not queue behind one socket.
 func dial(s settings) ([]*grpc.ClientConn, error) {
@@ -36,5 +42,22 @@ func dial(s settings) ([]*grpc.ClientConn, error) {
 		}
 		connections[i] = connection
 	}
-	return connections, nil
+	return connections, connected(connections)
+}
+
+// connected waits until all are up: what they cost belongs to no call.
+func connected(connections []*grpc.ClientConn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), connectTime)
+	defer cancel()
+	for _, connection := range connections {
+		connection.Connect()
+	}
+	for _, connection := range connections {
+		for state := connection.GetState(); state != connectivity.Ready; state = connection.GetState() {
+			if !connection.WaitForStateChange(ctx, state) {
+				return fmt.Errorf("no connection to %s within %s", connection.Target(), connectTime)
+			}
+		}
+	}
+	return nil
 }
