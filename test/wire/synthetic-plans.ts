@@ -485,6 +485,19 @@ const recipes: readonly Recipe[] = [
     },
   },
   {
+    // One that is wrong is a race between answer and reset: test:fuzz-frames sends those.
+    weight: 2,
+    name: "content-length",
+    make: (draw) => {
+      const body = framed(anyMessage(draw));
+      return {
+        path: unaryPath(draw),
+        headers: { ...grpcHeaders, "content-length": String(body.length) },
+        steps: wholeBody(draw, body),
+      };
+    },
+  },
+  {
     weight: 2,
     name: "metadata around the limit",
     make: (draw) => ({
@@ -565,7 +578,6 @@ const oddHeaders: readonly ((draw: Draw) => Record<string, string | string[]>)[]
   () => ({ "grpc-internal-secret": "x" }),
   () => ({ "grpc-status": "7" }),
   () => ({ "grpc-tags-bin": "AAE=" }),
-  () => ({ "content-length": "7" }),
   () => ({ __proto__x: "1" }),
   () => ({ constructor: "x" }),
   () => ({ "x_under.score-9": "ok" }),
