@@ -8,7 +8,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { engineAim, etcdAimOf, growthAim, transportAim } from "./aims.ts";
+import { repositoryRoot } from "../harness/index.ts";
+import { engineAimOf, etcdAimOf, growthAim, transportAim } from "./aims.ts";
+import { build, checkBuild } from "./build.ts";
 import { bareTransport, type Contender, etcd, findEtcd, metaStore } from "./contender.ts";
 import { type ContestSettings, contest } from "./contest.ts";
 import { writePart } from "./document.ts";
@@ -47,7 +49,7 @@ function againstEtcd(etcdProgram: string | undefined): { contenders: Contender[]
   const pairings: Pairing[] = ours.map((subject) => ({ subject, base: theirs, aimOf: etcdAimOf }));
   const [memory, rocksdb] = ours;
   if (memory !== undefined && rocksdb !== undefined) {
-    pairings.push({ subject: rocksdb, base: memory, aimOf: () => engineAim });
+    pairings.push({ subject: rocksdb, base: memory, aimOf: engineAimOf });
   }
   return { contenders: [...ours, ...(theirs === undefined ? [] : [theirs])], pairings };
 }
@@ -113,6 +115,7 @@ async function main(folder: string): Promise<void> {
   console.log(method);
   const setting = settingLines(method, etcdProgram);
   if (flags.revision !== undefined) {
+    build(repositoryRoot);
     const revision = buildRevision(flags.revision, folder);
     try {
       await part("", "", () => measureTable(againstRevision(revision), settings), setting);
@@ -121,6 +124,7 @@ async function main(folder: string): Promise<void> {
     }
     return;
   }
+  checkBuild();
   if (flags.hasTable) {
     const { name, title } = tablePart(flags);
     const measure = async (): Promise<string[]> => {

@@ -27,11 +27,14 @@ export interface Frame {
   /** file:line, or empty. */
   readonly place: string;
   readonly stage: string;
+  /** Of a function of Node the stage that had it called, its own when none did; else the stage. */
+  readonly caller: string;
   readonly children: Map<string, Frame>;
   selfUs: number;
   totalUs: number;
 }
 
+const NODE = "node: ";
 const ROOT_STAGE = "node: native";
 
 /** Reads a .cpuprofile; the answer is the root of all stacks. Frames are one where name and place are. */
@@ -50,14 +53,15 @@ export function readProfile(file: string): Frame {
     const name = functionName === "" ? "(anonymous)" : functionName;
     const place = source === "" ? "" : `${source}:${line}`;
     const stage = stageOf(functionName, source) ?? parent.stage;
-    const frame = childOf(parent, { name, place, stage });
+    const isNodes = stage.startsWith(NODE) && !parent.caller.startsWith(NODE);
+    const frame = childOf(parent, { name, place, stage, caller: isNodes ? parent.caller : stage });
     frame.selfUs += selfUs.get(node.id) ?? 0;
     for (const id of node.children ?? []) {
       const child = byId.get(id);
       if (child !== undefined) add(child, frame);
     }
   };
-  const root = newFrame({ name: "all", place: "", stage: ROOT_STAGE });
+  const root = newFrame({ name: "all", place: "", stage: ROOT_STAGE, caller: ROOT_STAGE });
   const [top] = profile.nodes;
   for (const id of top?.children ?? []) {
     const child = byId.get(id);
@@ -67,7 +71,7 @@ export function readProfile(file: string): Frame {
   return root;
 }
 
-type FrameName = Pick<Frame, "name" | "place" | "stage">;
+type FrameName = Pick<Frame, "name" | "place" | "stage" | "caller">;
 
 const newFrame = (named: FrameName): Frame => ({ ...named, children: new Map(), selfUs: 0, totalUs: 0 });
 

@@ -7,6 +7,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { checkBuild } from "./build.ts";
 import { metaStore } from "./contender.ts";
 import { type Frame, readProfile, selfTimes } from "./cpu-profile.ts";
 import { flameGraph } from "./flame-graph.ts";
@@ -73,6 +74,7 @@ function print(root: Frame, { count, cpuUs, perSecond, inside }: Measurement): v
   const share = (us: number): string => `${((100 * us) / busyUs).toFixed(1)} %`;
   const perCall = (us: number): string => (us / count).toFixed(2);
   const stages = selfTimes(root, ({ stage }) => stage).filter(([stage]) => stage !== IDLE);
+  const withNode = new Map(selfTimes(root, ({ caller }) => caller));
   const functions = selfTimes(root, ({ name, place, stage }) => `${name}\t${place}\t${stage}`)
     .filter(([key]) => !key.endsWith(`\t${IDLE}`))
     .slice(0, FUNCTIONS_SHOWN);
@@ -83,10 +85,13 @@ function print(root: Frame, { count, cpuUs, perSecond, inside }: Measurement): v
       `garbage collection ${inside?.gcMs.toFixed(0)} ms in all, ${inside?.gcMaxMs.toFixed(1)} ms at a time`,
     "",
     ...markdownTable(
-      ["stage", "µs a call", "share"],
+      ["stage", "µs a call", "share", "with what Node does for it"],
       [
-        ...stages.map(([stage, us]) => [stage, perCall(us), share(us)]),
-        ["together", perCall(busyUs), share(busyUs)],
+        ...stages.map(([stage, us]) => [
+          ...[stage, perCall(us), share(us)],
+          perCall(withNode.get(stage) ?? 0),
+        ]),
+        ["together", perCall(busyUs), share(busyUs), perCall(busyUs)],
       ],
     ),
     "",
@@ -103,6 +108,7 @@ function print(root: Frame, { count, cpuUs, perSecond, inside }: Measurement): v
 }
 
 const workload = workloadOf(positionals[0]);
+checkBuild();
 const out = flags.out ?? join(tmpdir(), `metastore-profile-${workload}.html`);
 const folder = mkdtempSync(join(tmpdir(), "metastore-profile-"));
 try {

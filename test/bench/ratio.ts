@@ -32,3 +32,8 @@ export function sideOf({ min, max }: Spread): "above" | "below" | "same" {
   if (min > 1) return "above";
   return max < 1 ? "below" : "same";
 }
+
+export function spreadText({ median, min, max }: Spread): string {
+  if (min === max) return median.toFixed(2);
+  return `${median.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
+}

@@ -4,7 +4,7 @@ import type { Result } from "./contest.ts";
 import type { Measurement } from "./generator.ts";
 import type { Inside } from "./inside.ts";
 import { type Point, titleOf } from "./plan.ts";
-import { medianOf, ratioOf, type Spread, sideOf } from "./ratio.ts";
+import { medianOf, ratioOf, type Spread, sideOf, spreadText } from "./ratio.ts";
 import { figure, markdownTable, milliseconds } from "./table.ts";
 
 /** One contender beside another. */
@@ -100,9 +100,4 @@ function garbageShare(runs: readonly Measurement[]): string {
     inside === undefined ? [] : [inside.gcMs / (10 * seconds)],
   );
   return shares.length === 0 ? NONE : medianOf(shares).toFixed(1);
-}
-
-export function spreadText({ median, min, max }: Spread): string {
-  if (min === max) return median.toFixed(2);
-  return `${median.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
 }

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../harness/index.ts";
+import { build } from "./build.ts";
 
 /** A revision of this repository that is built in a worktree of its own. */
 export interface Revision {
@@ -25,13 +26,10 @@ export function buildRevision(revision: string, folder: string): Revision {
     git("worktree", "remove", "--force", worktree);
   };
   try {
-    const run = (...args: string[]): void => {
-      execFileSync("npm", args, { cwd: worktree, stdio: ["ignore", "ignore", "inherit"] });
-    };
     if (isSameFile(worktree, "package-lock.json")) {
       symlinkSync(join(repositoryRoot, "node_modules"), join(worktree, "node_modules"));
-    } else run("ci");
-    run("run", "build");
+    } else execFileSync("npm", ["ci"], { cwd: worktree, stdio: ["ignore", "ignore", "inherit"] });
+    build(worktree);
   } catch (error) {
     remove();
     throw error;

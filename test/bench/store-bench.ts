@@ -4,8 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts, ServerProcess } from "../harness/index.ts";
 import { type Contender, commandLine } from "./contender.ts";
 import type { Generator } from "./generator.ts";
-import { medianOf, ratioOf } from "./ratio.ts";
-import { spreadText } from "./report.ts";
+import { medianOf, ratioOf, spreadText } from "./ratio.ts";
 import { markdownTable } from "./table.ts";
 
 export interface StoreSettings {
