@@ -52,9 +52,6 @@ export const limits = {
   /** RST_STREAM frames (and streams refused) of one HTTP/2 connection at once, and per second after that. */
   http2ResetBurst: 10_000,
   http2ResetsPerSecond: 1_000,
-  /** The same for PING frames; keep-alive policy is apart from this (--grpc-keepalive-min-time). */
-  http2PingBurst: 1_000,
-  http2PingsPerSecond: 100,
   /** The same for SETTINGS frames, acknowledgements included. */
   http2SettingsBurst: 200,
   http2SettingsPerSecond: 10,

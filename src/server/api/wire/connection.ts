@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../../lib/clock.ts";
 import { limits } from "../../../lib/limits.ts";
 import type { Log } from "../../../lib/log.ts";
 import { ClosedStreams } from "./closed-streams.ts";
-import { FloodGuard } from "./flood-guard.ts";
+import { type CheapFrame, FloodGuard } from "./flood-guard.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import {
   ConnectionError,
@@ -456,7 +456,6 @@ export class Connection implements StreamHost, FrameSink {
       this.#admit("idle");
       return;
     }
-    this.#admit("ping");
     this.sender.ping(source.subarray(start, end), true);
     const nowMs = this.#options.clock.nowMs();
     if (!this.#pings.admit(nowMs, this.#streams.size > 0, this.sender.workFrames))
@@ -517,7 +516,7 @@ export class Connection implements StreamHost, FrameSink {
     if (credit > 0) this.sender.windowUpdate(0, credit);
   }
 
-  #admit(frame: "reset" | "ping" | "settings" | "idle"): void {
+  #admit(frame: CheapFrame): void {
     if (!this.#guard.admit(frame)) fail(http2Error.enhanceYourCalm, `too many frames (${frame})`);
   }
 

@@ -1,12 +1,11 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { limits } from "../../../lib/limits.ts";
 
-/** Frames that cost their sender nothing and us something. */
-export type CheapFrame = "reset" | "ping" | "settings" | "idle";
+/** Frames that cost their sender nothing and us something; pings have rules of their own (PeerPings). */
+export type CheapFrame = "reset" | "settings" | "idle";
 
 const rates: Readonly<Record<CheapFrame, { readonly burst: number; readonly perSecond: number }>> = {
   reset: { burst: limits.http2ResetBurst, perSecond: limits.http2ResetsPerSecond },
-  ping: { burst: limits.http2PingBurst, perSecond: limits.http2PingsPerSecond },
   settings: { burst: limits.http2SettingsBurst, perSecond: limits.http2SettingsPerSecond },
   idle: { burst: limits.http2IdleFrameBurst, perSecond: limits.http2IdleFramesPerSecond },
 };
@@ -14,7 +13,7 @@ const rates: Readonly<Record<CheapFrame, { readonly burst: number; readonly perS
 /** Counts the cheap frames of one connection against a burst that refills with time. */
 export class FloodGuard {
   readonly #clock: Clock;
-  readonly #used: Record<CheapFrame, number> = { reset: 0, ping: 0, settings: 0, idle: 0 };
+  readonly #used: Record<CheapFrame, number> = { reset: 0, settings: 0, idle: 0 };
   #refilledAtMs: number;
 
   constructor(clock: Clock) {
