@@ -102,7 +102,7 @@ export const stacks: readonly Stack[] = [
     build: (cache) => [
       {
         program: "cargo",
-        args: ["build", "--release", "--locked", "--quiet", "--target-dir", cache],
+        args: ["build", "--release", "--quiet", "--target-dir", cache],
         cwd: join(here, "rust"),
       },
     ],
