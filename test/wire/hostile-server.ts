@@ -5,10 +5,10 @@
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { SystemClock, type Timer } from "../../src/lib/clock.ts";
 import { limits } from "../../src/lib/limits.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { CallRecords } from "./call-records.ts";
+import { HastyClock } from "./hasty-clock.ts";
 import { syntheticMethods } from "./synthetic-methods.ts";
 import { transportNamed } from "./transports.ts";
 
@@ -22,18 +22,7 @@ export interface ServerNumbers {
   readonly openedCalls: number;
 }
 
-/** The limits of idle time pass this much faster, so that a case of a minute takes seconds. */
 const HASTE = 10;
-
-class HastyClock extends SystemClock {
-  override after(delayMs: number, fn: () => void): Timer {
-    return super.after(delayMs / HASTE, fn);
-  }
-
-  override every(periodMs: number, fn: () => void): Timer {
-    return super.every(periodMs / HASTE, fn);
-  }
-}
 
 const tlsFile = (name: string): Buffer => readFileSync(new URL(`../suites/tls/${name}`, import.meta.url));
 
@@ -58,7 +47,7 @@ const transport = transportNamed(process.argv[2] ?? "grpc-js")(records.recorded(
     socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
   },
   observer: undefined,
-  clock: new HastyClock(),
+  clock: new HastyClock(HASTE),
   log: silentLog,
 });
 await transport.listen();
