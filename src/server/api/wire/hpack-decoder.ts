@@ -69,6 +69,7 @@ export class HpackDecoder {
   #position = 0;
   #fields = noFields;
   #sizeBytes = 0;
+  /** Some field was not added. None will be from then on, as sizes and counts only grow. */
   #isTooLarge = false;
   /** Length of the last string, of which the text may not have been asked for. */
   #stringBytes = 0;
@@ -96,7 +97,11 @@ export class HpackDecoder {
     this.#isTooLarge = false;
     const isStable = this.#updateTableSize(source, end);
     const isRepeatable = this.#decodeFields(source, end) && isStable;
-    const list = new HeaderList(this.#fields, this.#sizeBytes, this.#isTooLarge);
+    const list = new HeaderList(
+      this.#isTooLarge ? noFields : this.#fields,
+      this.#sizeBytes,
+      this.#isTooLarge,
+    );
     this.#fields = noFields;
     if (isRepeatable) this.#cache.add(source, start, end, list);
     return list;
@@ -122,7 +127,7 @@ export class HpackDecoder {
     while (this.#position < end) {
       const first = source[this.#position]!;
       if (first >= INDEXED) {
-        this.#addIndexed(this.#integer(source, end, INDEXED_MASK));
+        this.#addIndexed(source, end);
       } else if (first >= WITH_INDEXING) {
         this.#addLiteral(source, end, WITH_INDEXING_MASK, true);
         isRepeatable = false;
@@ -137,17 +142,41 @@ export class HpackDecoder {
     return isRepeatable;
   }
 
-  #addIndexed(index: number): void {
-    if (index > STATIC_COUNT) {
-      const slot = this.#slotOf(index);
-      // A field of kilobytes may cost the peer one byte: it must not cost more here than adding up its size.
-      if (this.#hasRoomFor(this.#table.sizeAt(slot))) {
-        this.#fields.push(this.#table.nameAt(slot), this.#table.valueAt(slot));
+  /**
+   * The indexed fields up to the next of another kind. In local variables, as this is most of all decoding, and as a
+   * field of kilobytes costs the peer a byte: it must not cost more here than adding up its size.
+   */
+  #addIndexed(source: Buffer, end: number): void {
+    const fields = this.#fields;
+    const table = this.#table;
+    const listBytesMax = this.#listBytesMax;
+    const entriesMax = this.#entriesMax;
+    let sizeBytes = this.#sizeBytes;
+    let at = this.#position;
+    while (at < end) {
+      let index = source[at]! - INDEXED;
+      if (index < 0) break;
+      at++;
+      if (index === INDEXED_MASK) {
+        this.#position = at;
+        index = this.#longInteger(source, end, INDEXED_MASK);
+        at = this.#position;
       }
-      return;
+      if (index > STATIC_COUNT) {
+        const slot = table.slotOf(index - STATIC_COUNT - 1);
+        if (slot === NO_SLOT) throw new HpackError(`the index ${index} is beyond the table`);
+        sizeBytes += table.sizeAt(slot);
+        if (sizeBytes > listBytesMax || fields.length >= entriesMax) this.#isTooLarge = true;
+        else fields.push(table.nameAt(slot), table.valueAt(slot));
+      } else {
+        if (index === 0) throw new HpackError("a field of index 0");
+        sizeBytes += staticSizes[index]!;
+        if (sizeBytes > listBytesMax || fields.length >= entriesMax) this.#isTooLarge = true;
+        else fields.push(staticNames[index]!, staticValues[index]!);
+      }
     }
-    if (index === 0) throw new HpackError("a field of index 0");
-    if (this.#hasRoomFor(staticSizes[index]!)) this.#fields.push(staticNames[index]!, staticValues[index]!);
+    this.#sizeBytes = sizeBytes;
+    this.#position = at;
   }
 
   #addLiteral(source: Buffer, end: number, indexMask: number, isIndexed: boolean): void {
@@ -156,31 +185,20 @@ export class HpackDecoder {
     const name = index === 0 ? this.#string(source, end, isNeeded) : this.#nameOf(index);
     const nameBytes = index === 0 ? this.#stringBytes : name.length;
     const value = this.#string(source, end, isNeeded);
-    if (this.#hasRoomFor(nameBytes + this.#stringBytes + ENTRY_OVERHEAD_BYTES))
-      this.#fields.push(name, value);
+    this.#sizeBytes += nameBytes + this.#stringBytes + ENTRY_OVERHEAD_BYTES;
+    if (this.#sizeBytes > this.#listBytesMax || this.#fields.length >= this.#entriesMax)
+      this.#isTooLarge = true;
+    else this.#fields.push(name, value);
     if (!isIndexed) return;
     this.#table.insert(name, value);
     this.#cache.clear();
   }
 
-  /** Counts a field; whether it is to be added. */
-  #hasRoomFor(sizeBytes: number): boolean {
-    this.#sizeBytes += sizeBytes;
-    if (this.#isTooLarge) return false;
-    if (this.#sizeBytes <= this.#listBytesMax && this.#fields.length < this.#entriesMax) return true;
-    this.#isTooLarge = true;
-    this.#fields = noFields;
-    return false;
-  }
-
   #nameOf(index: number): string {
-    return index > STATIC_COUNT ? this.#table.nameAt(this.#slotOf(index)) : staticNames[index]!;
-  }
-
-  #slotOf(index: number): number {
+    if (index <= STATIC_COUNT) return staticNames[index]!;
     const slot = this.#table.slotOf(index - STATIC_COUNT - 1);
     if (slot === NO_SLOT) throw new HpackError(`the index ${index} is beyond the table`);
-    return slot;
+    return this.#table.nameAt(slot);
   }
 
   /** The next string, or "" when only its length is needed. */

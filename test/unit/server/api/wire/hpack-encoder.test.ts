@@ -16,7 +16,7 @@ function blockOf(write: (target: Buffer, offset: number) => number, boundBytes: 
   const end = write(target, 3);
   assert.equal(target.toString("hex", 0, 3), "eeeeee");
   assert.ok(end <= target.length);
-  assert.ok(target.subarray(end).every((byte) => byte === 0xee));
+  assert.equal(target.toString("hex", end), "ee".repeat(target.length - end));
   return target.subarray(3, end);
 }
 
@@ -85,7 +85,7 @@ describe("ResponseHeaderEncoder", () => {
   const value = fc.oneof(
     fc.constantFrom("", "200", "206", "500", "501", "application/grpc"),
     fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes).toString("latin1")),
-    fc.nat(40_000).map((length) => "v".repeat(length)),
+    fc.nat(20_000).map((length) => "v".repeat(length)),
   );
   const fields = fc
     .array(fc.tuple(name, value), { maxLength: 8 })

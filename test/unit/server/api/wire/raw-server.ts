@@ -43,6 +43,7 @@ export async function connectNodeClient(
   const requests: HeaderList[] = [];
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
+    socket.setNoDelay(true);
     sockets.push(socket);
     serve(socket, answer, requests);
   });
