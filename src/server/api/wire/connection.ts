@@ -3,7 +3,7 @@ import { AssertionError } from "../../../lib/assert.ts";
 import type { Clock, Timer } from "../../../lib/clock.ts";
 import { limits } from "../../../lib/limits.ts";
 import type { Log } from "../../../lib/log.ts";
-import { ClosedStreams } from "./closed-streams.ts";
+import { ClosedStreams, type StreamEnd } from "./closed-streams.ts";
 import { type CheapFrame, FloodGuard } from "./flood-guard.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import {
@@ -185,7 +185,7 @@ export class Connection implements StreamHost, FrameSink {
   abort(stream: WireStream, code: Http2ErrorCode): void {
     if (this.#isClosed || !this.#streams.has(stream.id)) return;
     this.sender.reset(stream, stream.id, code);
-    this.#forget(stream, true);
+    this.#forget(stream, "resetByUs");
   }
 
   keep(bytes: number): boolean {
@@ -195,7 +195,7 @@ export class Connection implements StreamHost, FrameSink {
 
   /** The stream has written its END_STREAM. */
   sendEnded(stream: WireStream): void {
-    if (stream.isRemoteClosed) this.#forget(stream, false);
+    if (stream.isRemoteClosed) this.#forget(stream, "ended");
     else this.#answeredEarly.push(stream);
   }
 
@@ -392,13 +392,13 @@ export class Connection implements StreamHost, FrameSink {
   }
 
   #endRemote(stream: WireStream): void {
-    if (stream.isSendClosed) this.#forget(stream, false);
+    if (stream.isSendClosed) this.#forget(stream, "ended");
     else stream.onRemoteEnd();
   }
 
   #refuseStream(streamId: number, code: Http2ErrorCode): void {
     this.#admit("reset");
-    this.#closed.add(streamId, true);
+    this.#closed.add(streamId, "resetByUs");
     this.sender.reset(undefined, streamId, code);
   }
 
@@ -411,8 +411,13 @@ export class Connection implements StreamHost, FrameSink {
     if (streamId > this.#lastStreamId || streamId % 2 === 0)
       fail(http2Error.protocolError, `a frame on stream ${streamId}, which is idle`);
     const closed = this.#closed.find(streamId);
-    if (closed === "byUs") return;
-    if (closed === "byPeer") fail(http2Error.streamClosed, `a frame on stream ${streamId}, which is closed`);
+    if (closed === "resetByUs") return;
+    if (closed === "resetByPeer") {
+      this.#admit("reset");
+      this.sender.reset(undefined, streamId, http2Error.streamClosed);
+      return;
+    }
+    if (closed === "ended") fail(http2Error.streamClosed, `a frame on stream ${streamId}, which is closed`);
     fail(http2Error.protocolError, `stream ${streamId} is not known any more, or never was`);
   }
 
@@ -431,7 +436,7 @@ export class Connection implements StreamHost, FrameSink {
     const stream = this.#streams.get(streamId);
     if (stream === undefined) return;
     this.sender.forget(stream);
-    this.#forget(stream, false);
+    this.#forget(stream, "resetByPeer");
   }
 
   #onSettings(flags: number, streamId: number, source: Buffer, start: number, end: number): void {
@@ -447,6 +452,7 @@ export class Connection implements StreamHost, FrameSink {
         fail(http2Error.flowControlError, "a stream's window overflows");
     });
     this.sender.settingsAck();
+    this.sender.pump();
   }
 
   #onPing(flags: number, streamId: number, source: Buffer, start: number, end: number): void {
@@ -484,7 +490,7 @@ export class Connection implements StreamHost, FrameSink {
   #breakOff(stream: WireStream, code: Http2ErrorCode): void {
     this.#admit("reset");
     this.sender.reset(stream, stream.id, code);
-    this.#forget(stream, true);
+    this.#forget(stream, "resetByUs");
   }
 
   #resetById(streamId: number, code: Http2ErrorCode): void {
@@ -499,13 +505,13 @@ export class Connection implements StreamHost, FrameSink {
     for (const stream of this.#answeredEarly.splice(0)) {
       if (stream.isRemoteClosed) continue;
       this.sender.reset(undefined, stream.id, http2Error.noError);
-      this.#forget(stream, true);
+      this.#forget(stream, "resetByUs");
     }
   }
 
-  #forget(stream: WireStream, isByUs: boolean): void {
+  #forget(stream: WireStream, end: StreamEnd): void {
     if (!this.#streams.delete(stream.id)) return;
-    this.#closed.add(stream.id, isByUs);
+    this.#closed.add(stream.id, end);
     stream.onGone();
     this.#endWhenIdle();
   }

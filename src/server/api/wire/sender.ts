@@ -248,7 +248,10 @@ export class Sender {
     return true;
   }
 
-  /** The peer's settings, one by one; values are checked by the caller. False: a stream's window overflows. */
+  /**
+   * The peer's settings, one by one; values are checked by the caller. False: a stream's window overflows. Nothing is
+   * written by them: the acknowledgement comes first, since peers count with a larger window only from there on.
+   */
   applySetting(id: number, value: number, states: Iterable<SendState>): boolean {
     if (id === setting.headerTableSize) this.#encoder.setTableBytesMax(value);
     else if (id === setting.maxFrameSize) this.#frameBytesMax = value;
@@ -260,7 +263,6 @@ export class Sender {
         if (state.windowBytes > WINDOW_BYTES_MAX) return false;
         this.#enterRing(state);
       }
-      this.pump();
     }
     return true;
   }
@@ -271,7 +273,8 @@ export class Sender {
     while (ring.length > 0 && this.#windowBytes > 0 && !this.#output.isCongested) {
       const state = ring.shift() as SendState;
       state.isInRing = false;
-      if (state.pieces === undefined) continue;
+      // A setting may have made its window smaller meanwhile, below zero even.
+      if (state.pieces === undefined || state.windowBytes <= 0) continue;
       this.#writePieces(state);
       this.#enterRing(state);
     }
