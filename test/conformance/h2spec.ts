@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { findProgram, repositoryRoot } from "../harness/index.ts";
+import { findProgram, repositoryRoot, type ServerProcess } from "../harness/index.ts";
 import { startTwoDoors } from "./two-doors.ts";
 
 const { values: flags } = parseArgs({
@@ -103,11 +103,16 @@ function run(program: string, args: readonly string[]): Promise<string> {
 async function checkOwnServer(program: string): Promise<Counts[]> {
   const folder = mkdtempSync(join(tmpdir(), "metastore-h2spec-"));
   const transport = flags["grpc-transport"];
-  const doors = await startTwoDoors(folder, transport === undefined ? [] : ["--grpc-transport", transport]);
+  let server: ServerProcess | undefined;
   try {
+    const doors = await startTwoDoors(folder, transport === undefined ? [] : ["--grpc-transport", transport]);
+    server = doors.server;
     return [await check(program, doors.plain, false), await check(program, doors.tls, true)];
+  } catch (error) {
+    console.log(error instanceof Error ? error.message : error);
+    return [{ passed: 0, failed: 1, skipped: 0 }];
   } finally {
-    await doors.server.kill();
+    await server?.kill();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -162,7 +162,10 @@ async function main(): Promise<number> {
     console.log(`\n--- ${stack.title}`);
     const folder = join(cache, stack.name);
     mkdirSync(folder, { recursive: true });
-    const counts = await runStack(stack, folder);
+    const counts = await runStack(stack, folder).catch((error: unknown): Counts => {
+      console.log(`  ${error instanceof Error ? error.message : error}`);
+      return { passed: 0, failed: 1, skipped: 0, note: "could not be run" };
+    });
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;

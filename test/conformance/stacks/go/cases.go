@@ -446,7 +446,7 @@ func smallWindow(ctx context.Context, d *door) error {
 	if err := errors.Join(err, <-puts); err != nil {
 		return err
 	}
-	if beside < 5 {
+	if beside < 2 {
 		return fmt.Errorf("only %d small calls came through beside the large ones", beside)
 	}
 	return nil

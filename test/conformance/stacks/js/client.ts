@@ -458,7 +458,7 @@ const cases: Record<string, (door: Door) => Promise<void>> = {
         for (; running > 0; beside++) await door.put("beside", "", {}, narrow);
       };
       await Promise.all([...reads, puts()]);
-      assert.ok(beside >= 5, `only ${beside} small calls came through beside the large ones`);
+      assert.ok(beside >= 2, `only ${beside} small calls came through beside the large ones`);
     } finally {
       narrow.close();
     }
