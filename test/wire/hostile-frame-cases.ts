@@ -54,6 +54,14 @@ const DEFAULT_WINDOW = 65_535;
 /** Small frames are sent together, as an attacker would. */
 const TOGETHER = 1_000;
 
+/** A request that is no gRPC. */
+const notGrpc = Buffer.concat([
+  Buffer.from([0x83, 0x86]),
+  literal(":path", ECHO),
+  literal(":authority", "test"),
+  literal("content-type", "text/plain"),
+]);
+
 const huge = settings([settingId.window, MAX_WINDOW]);
 const hugeConnection = windowUpdate(0, MAX_WINDOW - DEFAULT_WINDOW);
 
@@ -106,6 +114,22 @@ function violation(
         throw new Error(`GOAWAY ${codes.join(" or ")} is meant: ${seen}`);
       }
       return seen;
+    },
+  };
+}
+
+/** The connection is over before its streams have come to anybody: chance has a part in it, so many try. */
+function behindIt(name: string, bytes: Buffer): FrameCase {
+  return {
+    name,
+    riseBytesMax: USUAL_RISE,
+    run: async (arena) => {
+      for (let attempt = 0; attempt < 40; attempt++) {
+        const connection = await arena.open({ isBare: attempt % 2 === 0 });
+        connection.send(attempt % 2 === 0 ? session(bytes, windowUpdate(0, 0)) : bytes, windowUpdate(0, 0));
+        await connection.mustBeLetGo();
+      }
+      return "40 connections were refused";
     },
   };
 }
@@ -572,6 +596,16 @@ export const frameCases: readonly FrameCase[] = [
     compression,
     protocol,
   ]),
+  behindIt("an unknown path, and a violation right behind it", headers(1, requestBlock("/no.Such/Thing"))),
+  behindIt("another content-type, and a violation right behind it", headers(1, notGrpc)),
+  behindIt(
+    "sound calls, and a violation right behind them",
+    Buffer.concat([
+      call(1, ECHO, Buffer.from("x")),
+      quietStream(3),
+      call(5, `${SYNTHETIC}/Fail`, Buffer.from("{}")),
+    ]),
+  ),
   violation("garbage behind the preface", Buffer.alloc(4_096, 0xff), [protocol, frameSize, calm], {}),
   {
     name: "HTTP/1.1 upgrade to h2c",

@@ -129,7 +129,8 @@ class Attack {
       if ((await this.#numbers()).openCalls <= 2) return true;
       await sleep(50);
     }
-    return false;
+    // A server that has ended is a problem of its own.
+    return this.#isServerGone;
   }
 
   /** Memory once it is below `limit`, or what it has come to. */
@@ -141,7 +142,7 @@ class Attack {
       lowest = Math.min(lowest, this.#resident());
       await sleep(100);
     }
-    return lowest;
+    return this.#isServerGone ? 0 : lowest;
   }
 
   async #lap(): Promise<HonestLap> {

@@ -160,7 +160,7 @@ class Http2Call {
         this.#read(stream);
         return;
       case "await messages":
-        this.#awaited = step.count;
+        this.#awaited = Math.max(this.#awaited, step.count);
         return this.#until(
           `${step.count} messages`,
           () => this.#isAnswered || this.#messages.length >= step.count,

@@ -27,6 +27,7 @@ import { type ByteString, EMPTY, fromUtf8, OPEN_END } from "../../src/lib/bytes.
 import { rpcTable } from "../../src/server/api/index.ts";
 import type { RawPlan, Step } from "./call-plan.ts";
 import type { Draw } from "./draw.ts";
+import { SYNTHETIC } from "./synthetic-methods.ts";
 import { framed, grpcHeaders, pieces } from "./synthetic-plans.ts";
 
 const KEYS = 12;
@@ -288,6 +289,8 @@ function watchPlan(draw: Draw): RawPlan {
   }
   // Half-closed or not: a watch goes on until its caller leaves.
   if (draw.once(3)) steps.push({ do: "finish" });
+  // A call beside it is answered when all that stands before it has been taken: no race with the reset.
+  steps.push({ do: "aside", path: `${SYNTHETIC}/EchoLater`, body: framed(Buffer.alloc(0)), count: 0 });
   return plan(draw, "/etcdserverpb.Watch/Watch", [...steps, { do: "reset", code: 8 }]);
 }
 
