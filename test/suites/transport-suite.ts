@@ -462,6 +462,22 @@ export function describeTransport(name: string, create: TransportFactory): void 
         assert.equal(two["grpc-status"], "13");
       });
 
+      it("tells the handler of a server stream that a second request has ended it", async () => {
+        let isTold = false;
+        const { port } = await start({
+          "/t.T/Pour": {
+            kind: "serverStream",
+            handle: (_request, stream) => {
+              stream.context.onCancel(() => {
+                isTold = true;
+              });
+            },
+          },
+        });
+        await rawCall(rawSession(port), "/t.T/Pour", Buffer.alloc(10));
+        assert.ok(isTold);
+      });
+
       it("runs cancel listeners of a stream and takes nothing more", async () => {
         let stream: DuplexStream | undefined;
         let isTold = false;
@@ -804,6 +820,33 @@ export function describeTransport(name: string, create: TransportFactory): void 
           session.destroy();
         }
         assert.equal((await call(client, "/t.T/Echo", Buffer.from("alive"))).toString(), "alive");
+      });
+
+      it("outlives an illegal frame right behind the headers of a call, known or not", async () => {
+        const { client, port } = await start({ "/t.T/Echo": echo });
+        const headers = (path: string, contentType: string): Buffer => {
+          const text = (value: string): Buffer => Buffer.from([value.length, ...Buffer.from(value)]);
+          const block = [
+            Buffer.from([0x83, 0x86, 0x04]),
+            text(path),
+            Buffer.from([0x0f, 0x10]),
+            text(contentType),
+          ];
+          return frame(1, 4, 1, Buffer.concat(block));
+        };
+        for (const path of ["/t.T/Echo", "/no.Such/Thing"]) {
+          for (const contentType of ["application/grpc", "text/plain"]) {
+            const socket = rawSocket(port);
+            socket.resume();
+            const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+            const illegal = frame(8, 0, 0, Buffer.alloc(4));
+            socket.write(
+              Buffer.concat([preface, frame(4, 0, 0, Buffer.alloc(0)), headers(path, contentType), illegal]),
+            );
+            await delay(20);
+            assert.equal((await call(client, "/t.T/Echo", Buffer.from("on"))).toString(), "on");
+          }
+        }
       });
 
       it("answers compressed messages that are damaged or too large when opened with an error", async () => {

@@ -92,6 +92,13 @@ export abstract class GrpcCall extends ServerInterceptingCall implements CallCon
     this.#conclude(status);
   }
 
+  /** The call ends with a status that its handler does not know of: it is told of it as of a cancel. */
+  protected endByTransport(status: CallStatus): void {
+    if (this.isFinished) return;
+    this.#conclude(status);
+    this.#over();
+  }
+
   #endedByTransport(code: number, details: string): void {
     if (!this.isFinished) this.#conclude(inGoWords(code, details));
   }

@@ -155,6 +155,8 @@ export class GrpcTransport implements Transport {
   }
 
   #accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    // A session that a frame behind these headers has destroyed still announces its streams.
+    if (stream.destroyed || stream.closed) return;
     const path = headers[":path"] ?? "";
     if (!this.#methods.has(path) && isGrpc(headers)) {
       this.#refuseUnknown(stream, path);

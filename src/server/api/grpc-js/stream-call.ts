@@ -67,7 +67,10 @@ export class StreamCall extends GrpcCall implements DuplexStream {
         this.#hasRequest = true;
         this.#handler.handle(message, this);
       } else {
-        this.finish({ code: grpcCode.internal, text: "grpc: more than one request of a server stream" });
+        this.endByTransport({
+          code: grpcCode.internal,
+          text: "grpc: more than one request of a server stream",
+        });
       }
     } catch (error) {
       this.fail(error);

@@ -28,6 +28,7 @@ export class UnaryCall extends GrpcCall {
   }
 
   override onReceiveMessage(message: Buffer): void {
+    if (this.isFinished) return;
     this.#hasRequest = true;
     this.options.observer?.received(this.path, message.length);
     let answer: Promise<Buffer> | Buffer;

@@ -69,12 +69,12 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
     if (timeout !== undefined) {
       const timeoutMs = timeoutMsOf(timeout);
       if (timeoutMs === "malformed") {
-        this.#endByTransport({ code: grpcCode.internal, text: `Invalid grpc-timeout value "${timeout}"` });
+        this.endByTransport({ code: grpcCode.internal, text: `Invalid grpc-timeout value "${timeout}"` });
         return;
       }
       this.timeoutMs = timeoutMs;
       if (timeoutMs !== undefined)
-        this.#deadline = this.options.clock.after(timeoutMs, () => this.#endByTransport(deadlineExceeded));
+        this.#deadline = this.options.clock.after(timeoutMs, () => this.endByTransport(deadlineExceeded));
     }
     this.start();
   }
@@ -116,7 +116,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   }
 
   refuseOversized(bytes: number): void {
-    this.#endByTransport(oversized(bytes, this.options.messageBytesMax));
+    this.endByTransport(oversized(bytes, this.options.messageBytesMax));
   }
 
   keepBytes(bytes: number): boolean {
@@ -181,7 +181,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   async #inflate(message: Buffer): Promise<void> {
     const encoding = this.#head.encoding ?? "identity";
     if (encoding !== "gzip" && encoding !== "deflate") {
-      this.#endByTransport(
+      this.endByTransport(
         encoding === "identity"
           ? { code: grpcCode.internal, text: "grpc: compressed flag set with identity or empty encoding" }
           : {
@@ -199,7 +199,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
       opened = await openers[encoding](message, { maxOutputLength: messageBytesMax });
     } catch (error) {
       if (error instanceof AssertionError) throw error;
-      this.#endByTransport(
+      this.endByTransport(
         isOutputTooLarge(error)
           ? { code: grpcCode.resourceExhausted, text: tooLargeOpened(messageBytesMax) }
           : { code: grpcCode.internal, text: "grpc: failed to decompress the received message" },
@@ -246,7 +246,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   #halfClose(): void {
     if (!this.#isHalfClosed || this.isFinished || this.#isPaused) return;
     if ((this.#reader?.waitingBytes ?? 0) > 0) {
-      this.#endByTransport(unexpectedEnd);
+      this.endByTransport(unexpectedEnd);
       return;
     }
     this.#isHalfClosed = false;
@@ -257,7 +257,8 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
     }
   }
 
-  #endByTransport(status: CallStatus): void {
+  /** The call ends with a status that its handler does not know of: it is told of it as of a cancel. */
+  protected endByTransport(status: CallStatus): void {
     if (this.isFinished) return;
     this.#conclude(status);
     this.#cancel();

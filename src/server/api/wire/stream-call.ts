@@ -106,7 +106,11 @@ export class StreamCall extends GrpcCall implements DuplexStream {
     else if (!this.#hasRequest) {
       this.#hasRequest = true;
       this.#handler.handle(message, this);
-    } else this.finish({ code: grpcCode.internal, text: "grpc: more than one request of a server stream" });
+    } else
+      this.endByTransport({
+        code: grpcCode.internal,
+        text: "grpc: more than one request of a server stream",
+      });
   }
 
   protected override halfClosed(): void {
