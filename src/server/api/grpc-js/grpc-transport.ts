@@ -155,7 +155,8 @@ export class GrpcTransport implements Transport {
   }
 
   #accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    // A session that a frame behind these headers has destroyed still announces its streams.
+    // A session that a frame behind these headers has destroyed still announces its streams, and their errors.
+    stream.on("error", (error) => this.#options.log.debug("HTTP/2 stream error", { error }));
     if (stream.destroyed || stream.closed) return;
     const path = headers[":path"] ?? "";
     if (!this.#methods.has(path) && isGrpc(headers)) {
@@ -169,7 +170,6 @@ export class GrpcTransport implements Transport {
 
   /** Not observed: the path is the caller's invention and would become a label of the metrics. */
   #refuseUnknown(stream: ServerHttp2Stream, path: string): void {
-    stream.on("error", (error) => this.#options.log.debug("HTTP/2 stream error", { error }));
     stream.respond(
       {
         ":status": constants.HTTP_STATUS_OK,
