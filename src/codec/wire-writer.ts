@@ -1,5 +1,5 @@
 import { assert } from "../lib/assert.ts";
-import { type ByteString, EMPTY } from "../lib/bytes.ts";
+import { type ByteString, EMPTY, writeInto } from "../lib/bytes.ts";
 
 const SLAB_BYTES = 32_768;
 /** Messages above this do not live in the slab, so that one of them does not use it up or keep it alive. */
@@ -28,6 +28,7 @@ const eightBytes = new DataView(new ArrayBuffer(8));
 export class Writer {
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   #scratch = Buffer.allocUnsafeSlow(0);
+  #scratchBytesNext = 0;
   /** Where this message goes: the slab at first, the scratch buffer when it turns out large. */
   #buffer = this.#slab;
   /** The message ends here ... */
@@ -53,9 +54,18 @@ export class Writer {
   /** The message written since begin(); later messages do not touch its bytes. */
   finish(): Buffer {
     if (this.#buffer === this.#slab) return this.#slab.subarray(this.#position, this.#end);
+    if (this.byteLength * 8 >= this.#scratch.length * 7) return this.#giveScratch();
     const message = Buffer.allocUnsafeSlow(this.byteLength);
     this.#buffer.copy(message, 0, this.#position, this.#end);
     if (this.#scratch.length > SCRATCH_KEPT_BYTES_MAX) this.#scratch = Buffer.allocUnsafeSlow(0);
+    return message;
+  }
+
+  /** A message that fills the scratch buffer takes it along; the next one of its size finds one as large. */
+  #giveScratch(): Buffer {
+    const message = this.#scratch.subarray(this.#position, this.#end);
+    this.#scratchBytesNext = Math.min(message.length + (message.length >>> 4), SCRATCH_KEPT_BYTES_MAX);
+    this.#scratch = Buffer.allocUnsafeSlow(0);
     return message;
   }
 
@@ -75,7 +85,7 @@ export class Writer {
     if (length <= LOOP_COPY_LENGTH_MAX) {
       for (let i = 0; i < length; i++) buffer[position + i] = value.charCodeAt(i);
     } else {
-      buffer.write(value, position, length, "latin1");
+      writeInto(buffer, value, position);
     }
     this.#length(tag, length);
   }
@@ -268,7 +278,12 @@ export class Writer {
       this.#slab = target;
     } else {
       if (this.#buffer === this.#slab) this.#slabPosition = this.#end;
-      if (this.#scratch.length < needed) this.#scratch = Buffer.allocUnsafeSlow(needed * 2);
+      if (this.#scratch.length < needed) {
+        this.#scratch = Buffer.allocUnsafeSlow(
+          this.#scratchBytesNext >= needed ? this.#scratchBytesNext : needed * 2,
+        );
+        this.#scratchBytesNext = 0;
+      }
       target = this.#scratch;
     }
     const position = target.length - written;

@@ -32,6 +32,15 @@ export function sliceOf(buffer: Buffer, start: number, end: number): ByteString 
   ) as ByteString;
 }
 
+/** Writes `bytes` at `offset`, where there is room for them. What Buffer.write comes to in the end. */
+export function writeInto(buffer: Buffer, bytes: ByteString, offset: number): void {
+  (buffer as Buffer & { latin1Write(text: string, offset: number, length: number): number }).latin1Write(
+    bytes,
+    offset,
+    bytes.length,
+  );
+}
+
 export function toBytes(bytes: ByteString): Buffer {
   return Buffer.from(bytes, "latin1");
 }
