@@ -62,6 +62,8 @@ export const limits = {
   http2PlainRequestsMax: 100,
   /** Answers to control frames that an HTTP/2 peer does not read, in bytes, before its connection is closed. */
   http2ControlBytesMax: 4_194_304,
+  /** Answers of one HTTP/2 connection that wait for their peer, in bytes, before its further calls wait too. */
+  http2QueuedBytesMax: 67_108_864,
   /** Bytes of one HTTP/2 connection kept for messages that have not arrived whole. */
   http2KeptBytesMax: 67_108_864,
   /** An HTTP/2 peer that takes nothing of what waits for it for this long loses its connection, in milliseconds. */

@@ -822,6 +822,35 @@ export function describeTransport(name: string, create: TransportFactory): void 
         assert.equal((await call(client, "/t.T/Echo", Buffer.from("alive"))).toString(), "alive");
       });
 
+      it("lets calls wait while answers of http2QueuedBytesMax wait for their caller", async () => {
+        const answers = 96;
+        let served = 0;
+        const { port } = await start({
+          "/t.T/Large": {
+            kind: "unary",
+            handle: () => {
+              served++;
+              return Buffer.alloc(1_048_576);
+            },
+          },
+        });
+        const session = rawSession(port);
+        const streams = Array.from({ length: answers }, () => {
+          const stream = session.request(grpcHeaders("/t.T/Large"));
+          stream.on("error", () => {});
+          stream.end(Buffer.from([0, 0, 0, 0, 0]));
+          return stream;
+        });
+        const most = name === "@grpc/grpc-js" ? answers : limits.http2QueuedBytesMax / 1_048_576 + 8;
+        await until(() => served >= Math.min(most, answers) - 10);
+        await delay(100);
+        assert.ok(served <= most, `${served} answers in memory`);
+        const ends = streams.map((stream) => once(stream, "end"));
+        for (const stream of streams) stream.resume();
+        await Promise.all(ends);
+        assert.equal(served, answers);
+      });
+
       it("outlives an illegal frame right behind the headers of a call, known or not", async () => {
         const { client, port } = await start({ "/t.T/Echo": echo });
         const headers = (path: string, contentType: string): Buffer => {

@@ -68,6 +68,7 @@ export class Connection implements StreamHost, FrameSink {
   readonly #pings: PeerPings;
   readonly #streams = new Map<number, WireStream>();
   readonly #closed = new ClosedStreams();
+  readonly #whenTaken: (() => void)[] = [];
   /** Streams whose answer was complete before their request, in this turn of the loop. */
   readonly #answeredEarly: WireStream[] = [];
   readonly #window = new ReceiveWindow(CONNECTION_WINDOW_BYTES);
@@ -123,11 +124,20 @@ export class Connection implements StreamHost, FrameSink {
     return this.#isClosed;
   }
 
+  get isChoked(): boolean {
+    return this.sender.queuedBytes > limits.http2QueuedBytesMax;
+  }
+
+  whenTaken(fn: () => void): void {
+    this.#whenTaken.push(fn);
+  }
+
   /** Writes what this turn has gathered. */
   flush(): void {
     this.#isFlushRequested = false;
     if (this.#socket.destroyed) return;
     this.sender.pump();
+    while (this.#whenTaken.length > 0 && !this.isChoked) this.#whenTaken.shift()?.();
     this.#stopEarlyAnswered();
     this.#output.flush();
     if (this.#socket.writableLength > limits.http2ControlBytesMax && !this.#isClosed) {
@@ -177,7 +187,7 @@ export class Connection implements StreamHost, FrameSink {
     const credit = this.#window.consume(bytes);
     if (credit > 0) this.sender.windowUpdate(0, credit);
     const { receiveWindow } = stream;
-    if (receiveWindow === undefined || stream.isRemoteClosed) return;
+    if (receiveWindow === undefined || stream.isRemoteClosed || stream.isSendClosed) return;
     const streamCredit = receiveWindow.consume(bytes);
     if (streamCredit > 0) this.sender.windowUpdate(stream.id, streamCredit);
   }

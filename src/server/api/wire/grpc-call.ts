@@ -35,6 +35,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   #reader: MessageReader | undefined;
   #isPausedByHandler = false;
   #isInflating = false;
+  #isWaitingForPeer = false;
   #isHalfClosed = false;
   /** Nothing that still comes matters. */
   #isReadOut = false;
@@ -84,6 +85,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
       this.host.consumed(this, frameBytes);
       return;
     }
+    if (this.host.isChoked && !this.#isWaitingForPeer) this.#waitForPeer();
     if (this.#reader === undefined && isOneMessage(source, start, end, this.options.messageBytesMax)) {
       this.#credit(frameBytes);
       this.takeMessage(source.subarray(start + MESSAGE_PREFIX_BYTES, end), false);
@@ -106,6 +108,8 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
       this.isFinished = true;
       this.#observe(grpcCode.canceled);
     }
+    // The connection goes on without it: what a pause held back is out of the way.
+    if (this.#heldBytes > 0) this.#credit(0);
     this.#cancel();
   }
 
@@ -212,6 +216,16 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
     this.#setPause();
   }
 
+  /** So that a peer that asks and does not take the answers keeps its requests, not our memory. */
+  #waitForPeer(): void {
+    this.#isWaitingForPeer = true;
+    this.#setPause();
+    this.host.whenTaken(() => {
+      this.#isWaitingForPeer = false;
+      this.#setPause();
+    });
+  }
+
   #makeReader(): MessageReader {
     const reader = new MessageReader(this, this.options.messageBytesMax);
     reader.isPaused = this.#isPaused;
@@ -219,7 +233,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   }
 
   get #isPaused(): boolean {
-    return this.#isPausedByHandler || this.#isInflating;
+    return this.#isPausedByHandler || this.#isInflating || this.#isWaitingForPeer;
   }
 
   #setPause(): void {

@@ -15,6 +15,10 @@ export interface StreamHost {
   sendEnded(stream: WireStream): void;
   /** Requests of the connection that are not gRPC. */
   plainRequests: number;
+  /** So much waits for the peer that calls should wait until it has taken some; see `whenTaken`. */
+  readonly isChoked: boolean;
+  /** Runs `fn` when the connection is not choked any more. */
+  whenTaken(fn: () => void): void;
   /** Bytes of unfinished messages kept for the connection change by so much. False: there are too many. */
   keep(bytes: number): boolean;
 }
