@@ -25,6 +25,15 @@ const suites = [
     command: ["npx", ["mocha", "--exit", "test/cluster/scenarios.test.ts"]],
   },
   { name: "hostile clients", command: ["npm", ["run", "test:hostile"]] },
+  { name: "HTTP/2 by h2spec", command: ["npm", ["run", "test:h2spec"]] },
+  {
+    name: "our HTTP/2 held to grpc-js, 3,000 calls",
+    command: ["npm", ["run", "test:differential", "--", "--calls", "3000"]],
+  },
+  {
+    name: "random frames, 200,000",
+    command: ["npm", ["run", "test:fuzz-frames", "--", "--frames", "200000"]],
+  },
 ];
 
 /** So much of a suite's output is repeated at the end, at most. */
@@ -48,6 +57,12 @@ for (const suite of suites) {
   total.failed += failed;
   if (failed > 0) failures.push(`${suite.name}: exit code ${code}\n${failuresOf(output)}`);
 }
+
+console.log("\n=== the revision before against this one (for people to read: it passes and fails nothing)");
+await run("npm", [
+  ...["run", "bench", "--", "--compare", "HEAD~1", "--only", "put,range", "--clients", "100"],
+  ...["--seconds", "1", "--repeat", "3", "--no-bare"],
+]);
 for (const failure of failures) console.log(`\n=== failed: ${failure}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
