@@ -135,7 +135,7 @@ export class Connection implements StreamHost, FrameSink {
   /** Writes what this turn has gathered. */
   flush(): void {
     this.#isFlushRequested = false;
-    if (this.#socket.destroyed) return;
+    if (this.#socket.destroyed || this.#isClosed) return;
     this.sender.pump();
     while (this.#whenTaken.length > 0 && !this.isChoked) this.#whenTaken.shift()?.();
     this.#stopEarlyAnswered();
