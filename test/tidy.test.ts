@@ -216,6 +216,7 @@ function isReachedFrom(from: string, target: string): boolean {
 
 const storageTests = "test/unit/server/storage";
 const transportSuite = "test/unit/server/api/grpc-js/grpc-transport.test.ts";
+const wireTests = "test/unit/server/api/wire";
 const raftTests = "test/unit/server/raft";
 
 /** Files without a test of their own, and the test that covers what they do. */
@@ -269,6 +270,13 @@ const coveredElsewhere: Record<string, string> = {
   "src/server/api/grpc-js/ping-policy.ts": transportSuite,
   "src/server/api/grpc-js/stream-call.ts": transportSuite,
   "src/server/api/grpc-js/unary-call.ts": transportSuite,
+  // The same of our own transport; what is HTTP/2 in it, frame by frame.
+  "src/server/api/wire/frames.ts": `${wireTests}/connection.test.ts`,
+  "src/server/api/wire/grpc-call.ts": `${wireTests}/wire-transport.test.ts`,
+  "src/server/api/wire/refused-call.ts": `${wireTests}/wire-transport.test.ts`,
+  "src/server/api/wire/stream-call.ts": `${wireTests}/wire-transport.test.ts`,
+  "src/server/api/wire/unary-call.ts": `${wireTests}/wire-transport.test.ts`,
+  "src/server/api/wire/wire-stream.ts": `${wireTests}/connection.test.ts`,
   // One call of a service.
   "src/server/api/services/keep-alive.ts": "test/unit/server/api/services/lease.test.ts",
   "src/server/api/services/stream-room.ts": "test/unit/server/api/services/range-stream.test.ts",

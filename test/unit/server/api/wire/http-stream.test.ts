@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { SystemClock } from "../../../../../src/lib/clock.ts";
+import { createDeferred } from "../../../../../src/lib/deferred.ts";
+import { frameFlag } from "../../../../../src/server/api/wire/frames.ts";
+import { WireTransport } from "../../../../../src/server/api/wire/wire-transport.ts";
+import { contentOf, defaults, FramePeer, headersFrame } from "./frame-peer.ts";
+
+type Headers = Record<string, string | number | string[] | undefined>;
+
+async function bodyOf(stream: IncomingMessage | ClientHttp2Stream): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+async function answerOf(stream: ClientHttp2Stream): Promise<{ headers: Headers; body: Buffer }> {
+  const [headers] = (await once(stream, "response")) as [Headers];
+  return { headers, body: await bodyOf(stream) };
+}
+
+describe("HttpStream", () => {
+  let transport: WireTransport;
+  let http: Server;
+  let session: ClientHttp2Session;
+
+  async function start(listener: RequestListener): Promise<void> {
+    http = createServer((request, response) => {
+      if (request.url === "/alive") response.end();
+      else listener(request, response);
+    });
+    const onHttp1 = (socket: unknown) => http.emit("connection", socket);
+    transport = new WireTransport(new Map(), { ...defaults, clock: new SystemClock(), onHttp1 });
+    const port = await transport.listen();
+    session = connect(`http://127.0.0.1:${port}`);
+    session.on("error", () => {});
+  }
+
+  async function assertServes(): Promise<void> {
+    const { headers } = await answerOf(session.request({ ":path": "/alive" }));
+    assert.equal(headers[":status"], 200);
+  }
+
+  /** So many round trips: whatever was on its way has arrived. */
+  async function settle(): Promise<void> {
+    for (let i = 0; i < 20; i++) await assertServes();
+  }
+
+  afterEach(async () => {
+    session.destroy();
+    await transport.close(0);
+    http.closeAllConnections();
+  });
+
+  it("gives a GET to the application with its headers, and its answer to the client", async () => {
+    await start((request, response) => {
+      assert.equal(request.socket.remoteAddress, "127.0.0.1");
+      response.writeHead(207, { "X-One": "1", "Set-Cookie": ["a=1", "b=2"] });
+      const { method, url, headers } = request;
+      response.end(
+        JSON.stringify({ method, url, host: headers.host, x: headers["x-asked"], te: headers.te }),
+      );
+    });
+    const { headers, body } = await answerOf(
+      session.request({ ":path": "/a?b=c%20d", ":authority": "there:1", "x-asked": "yes", te: "trailers" }),
+    );
+    assert.equal(headers[":status"], 207);
+    assert.equal(headers["x-one"], "1");
+    assert.deepEqual(headers["set-cookie"], ["a=1", "b=2"]);
+    for (const name of ["connection", "keep-alive", "transfer-encoding"])
+      assert.equal(headers[name], undefined);
+    assert.deepEqual(JSON.parse(body.toString()), {
+      ...{ method: "GET", url: "/a?b=c%20d", host: "there:1", x: "yes" },
+    });
+  });
+
+  it("gives a body to the application, with its length or without", async () => {
+    await start(async (request, response) => {
+      const body = await bodyOf(request);
+      response.setHeader("x-length", request.headers["content-length"] ?? "none");
+      response.end(body.reverse());
+    });
+    const content = contentOf(300_000);
+    for (const length of [String(content.length), undefined]) {
+      const stream = session.request({
+        ...{ ":path": "/", ":method": "POST" },
+        ...(length === undefined ? {} : { "content-length": length }),
+      });
+      stream.end(content);
+      const { headers, body } = await answerOf(stream);
+      assert.equal(headers["x-length"], length ?? "none");
+      assert.ok(body.equals(contentOf(300_000).reverse()));
+    }
+  });
+
+  it("answers HEAD with the length of the body and without the body", async () => {
+    await start((_request, response) => response.writeHead(200, { "content-length": 1_234 }).end());
+    const { headers, body } = await answerOf(session.request({ ":path": "/", ":method": "HEAD" }));
+    assert.equal(headers["content-length"], "1234");
+    assert.equal(body.length, 0);
+  });
+
+  it("reads no more of a large answer than the client takes, and delivers all of it", async () => {
+    const piece = contentOf(65_536);
+    const pieces = 256;
+    let written = 0;
+    await start((_request, response) => {
+      const write = () => {
+        while (written < pieces) {
+          written++;
+          if (!response.write(piece)) {
+            response.once("drain", write);
+            return;
+          }
+        }
+        response.end();
+      };
+      write();
+    });
+    const stream = session.request({ ":path": "/" });
+    await once(stream, "response");
+    await settle();
+    assert.ok(written < 32, `${written} of ${pieces} pieces`);
+    const body = await bodyOf(stream);
+    assert.equal(body.length, pieces * piece.length);
+    for (let i = 0; i < pieces; i++) {
+      const part = body.subarray(i * piece.length, (i + 1) * piece.length);
+      assert.ok(part.equals(piece), `piece ${i}`);
+    }
+  });
+
+  it("takes no more of a large body than the application reads", async () => {
+    const asked = createDeferred<IncomingMessage>();
+    await start(async (request, response) => {
+      asked.resolve(request);
+      request.on("end", () => response.end("read"));
+    });
+    const stream = session.request({ ":path": "/", ":method": "POST" });
+    const total = 4_194_304;
+    stream.end(Buffer.alloc(total));
+    const request = await asked.promise;
+    await settle();
+    assert.equal(stream.writableFinished, false);
+    await assertServes();
+    let read = 0;
+    request.on("data", (chunk: Buffer) => {
+      read += chunk.length;
+    });
+    const { body } = await answerOf(stream);
+    assert.equal(body.toString(), "read");
+    assert.equal(read, total);
+  });
+
+  it("refuses CONNECT", async () => {
+    await start((_request, response) => response.end());
+    const peer = new FramePeer({ onHttp1: () => assert.fail("nothing is to be served") });
+    peer.open();
+    const fields = [":method", "CONNECT", ":scheme", "http", ":path", "/", ":authority", "there:1"];
+    const names = peer.send(headersFrame(1, fields));
+    assert.deepEqual(names, ["HEADERS 1", "DATA 1 0 END", "RST_STREAM 1 NO_ERROR"]);
+    const stream = session.request({ ":method": "CONNECT", ":authority": "there:1" });
+    stream.on("error", () => {});
+    stream.resume();
+    await new Promise((resolve) => stream.on("close", resolve));
+    await assertServes();
+  });
+
+  it("answers 400 to a path that HTTP/1.1 cannot have, and serves on", async () => {
+    await start((_request, response) => response.end());
+    const peer = new FramePeer({ onHttp1: () => {} });
+    peer.open();
+    const fields = [":method", "GET", ":scheme", "http", ":path", "/a b", ":authority", "there"];
+    peer.socket.emit("data", headersFrame(1, fields, frameFlag.endStream));
+    const [headers, text] = peer.frames();
+    assert.ok(peer.fieldsOf(headers!).includes("400"));
+    assert.match(text!.payload.toString(), /unescaped characters/);
+    await assertServes();
+  });
+
+  it("takes the authority from `host` where there is no other", async () => {
+    await start((request, response) => response.end(request.headers.host));
+    const peer = new FramePeer({ onHttp1: (socket) => http.emit("connection", socket) });
+    peer.open();
+    const fields = [":method", "GET", ":scheme", "http", ":path", "/", "host", "elsewhere"];
+    peer.socket.emit("data", headersFrame(1, fields, frameFlag.endStream));
+    let body = "";
+    while (body === "") {
+      await settle();
+      body = peer
+        .frames()
+        .filter(({ type }) => type === 0)
+        .map(({ payload }) => payload.toString())
+        .join("");
+    }
+    assert.equal(body, "elsewhere");
+    peer.socket.destroy();
+  });
+});
