@@ -284,6 +284,25 @@ describe("Connection", () => {
       peer.socket.destroy();
     });
 
+    it("hold requests back while http2QueuedBytesMax is exceeded, until the peer takes some of it", () => {
+      const peer = opened({ messageBytesMax: 100_000_000 }, [[initialWindowSize, 0]]);
+      const most = limits.http2QueuedBytesMax;
+      peer.send(callOf(1, "Pour", uint32(most - 5)));
+      assert.deepEqual(peer.send(callOf(3, "Echo", nothing)), ["HEADERS 3"]);
+      // One message beyond: now the next ones wait.
+      assert.deepEqual(peer.send(callOf(5, "Echo", nothing)), []);
+      assert.deepEqual(peer.send(headersFrame(7, requestFields("/t.T/Chat"))), []);
+      assert.deepEqual(peer.send(dataFrame(7, messageOf(nothing))), []);
+      const names = peer.send(windowUpdate(0, 100_000), windowUpdate(1, 100_000));
+      assert.deepEqual(
+        names.filter((name) => name.startsWith("HEADERS")),
+        ["HEADERS 5", "HEADERS 7"],
+      );
+      assert.deepEqual(peer.send(windowUpdate(5, 5), windowUpdate(7, 5)), [
+        ...["DATA 5 5", "HEADERS 5 END", "DATA 7 5"],
+      ]);
+    });
+
     it("refuse plain requests beyond http2PlainRequestsMax at a time", () => {
       const peer = opened({ onHttp1: () => {} });
       const get = (i: number) =>
