@@ -14,6 +14,7 @@ import {
   dataFrame,
   FramePeer,
   frameOf,
+  headerBlock,
   headersFrame,
   messageOf,
   pingFrame,
@@ -184,6 +185,82 @@ describe("Connection", () => {
         "RST_STREAM 1 PROTOCOL_ERROR",
       ]);
       assertServes(peer, 3);
+    });
+  });
+
+  describe("a request", () => {
+    const block = headerBlock(requestFields("/t.T/Echo"));
+    const message = dataFrame(1, messageOf(nothing), frameFlag.endStream);
+
+    it("may come with padding and with a priority", () => {
+      for (const padding of [0, 1, 255]) {
+        const peer = opened();
+        const [length, zeros] = [Buffer.from([padding]), Buffer.alloc(padding)];
+        const flags = frameFlag.padded | frameFlag.priority | frameFlag.endHeaders;
+        const priority = Buffer.from([0x80, 0, 0, 0, 15]);
+        const headers = frameOf(frameType.headers, flags, 1, Buffer.concat([length, priority, block, zeros]));
+        const content = Buffer.concat([length, messageOf(contentOf(10)), zeros]);
+        const data = dataFrame(1, content, frameFlag.padded | frameFlag.endStream);
+        assert.deepEqual(peer.send(headers, data), echoed(1, 15));
+      }
+    });
+
+    it("may have its headers in CONTINUATION frames, cut anywhere", () => {
+      for (let cut = 0; cut <= block.length; cut++) {
+        const peer = opened();
+        const parts = [
+          frameOf(frameType.headers, 0, 1, block.subarray(0, cut)),
+          frameOf(frameType.continuation, 0, 1, block.subarray(cut, cut + 3)),
+          frameOf(frameType.continuation, frameFlag.endHeaders, 1, block.subarray(cut + 3)),
+        ];
+        assert.deepEqual(peer.send(...parts, message), echoed(1), `${cut}`);
+      }
+    });
+
+    it("may end with trailers, which have no pseudo-header fields and an END_STREAM", () => {
+      const trailers = (fields: string[], flags: number = frameFlag.endStream) =>
+        headersFrame(1, fields, flags);
+      const chat = callOf(1, "Chat", nothing, 0);
+      const peer = opened();
+      assert.deepEqual(peer.send(chat, trailers(["x", "y"])), [...echoed(1)]);
+      for (const bad of [trailers([":path", "/"]), trailers(["x", "y"], 0), trailers(["X", "y"])]) {
+        const other = opened();
+        assert.deepEqual(other.send(chat, bad).at(-1), "RST_STREAM 1 PROTOCOL_ERROR");
+        assertServes(other, 3);
+      }
+    });
+
+    it("has as many bytes as its content-length says, or is broken off", () => {
+      const headers = (length: number, flags = 0) =>
+        headersFrame(1, requestFields("/t.T/Never", "content-length", String(length)), flags);
+      const { endStream } = frameFlag;
+      assert.deepEqual(opened().send(headers(5), message), []);
+      const wrong = [
+        [headers(5, endStream)],
+        [headers(6), message],
+        [headers(4), dataFrame(1, contentOf(5))],
+        [headers(5), dataFrame(1, contentOf(4), endStream)],
+        [headers(5), dataFrame(1, contentOf(4)), headersFrame(1, ["x", "y"], endStream)],
+      ];
+      for (const frames of wrong) {
+        const peer = opened();
+        assert.deepEqual(peer.send(...frames), ["RST_STREAM 1 PROTOCOL_ERROR"]);
+        assertServes(peer, 3);
+      }
+    });
+
+    it("that depends on itself is refused, and so is a stream that is told to", () => {
+      const flags = frameFlag.priority | frameFlag.endHeaders;
+      const own = Buffer.from([0, 0, 0, 1, 0]);
+      const peer = opened();
+      assert.deepEqual(peer.send(frameOf(frameType.headers, flags, 1, Buffer.concat([own, block]))), [
+        "RST_STREAM 1 PROTOCOL_ERROR",
+      ]);
+      peer.send(callOf(3, "Never", nothing));
+      assert.deepEqual(peer.send(frameOf(frameType.priority, 0, 3, Buffer.from([0, 0, 0, 3, 0]))), [
+        "RST_STREAM 3 PROTOCOL_ERROR",
+      ]);
+      assertServes(peer, 5);
     });
   });
 
@@ -457,6 +534,22 @@ describe("Connection", () => {
       for (let i = 0; i < 16; i++) peer.send(dataFrame(1, piece));
       assert.deepEqual(peer.send(dataFrame(1, contentOf(1))), ["RST_STREAM 1 FLOW_CONTROL_ERROR"]);
       assertServes(peer, 3);
+    });
+
+    it("gives the connection back what a pause has held of a stream that is over", () => {
+      const peer = opened();
+      const piece = messageOf(contentOf(16_379));
+      const given: string[] = [];
+      for (let i = 0; i < 40; i++) {
+        peer.send(headersFrame(1 + 2 * i, requestFields("/t.T/Chat")));
+        peer.chats.at(-1)!.pause();
+        for (let j = 0; j < 16; j++) given.push(...peer.send(dataFrame(1 + 2 * i, piece)));
+        given.push(...peer.send(resetFrame(1 + 2 * i)));
+      }
+      assert.deepEqual(given, [
+        ...["WINDOW_UPDATE 0 2097152", "WINDOW_UPDATE 0 2097152"],
+        ...["WINDOW_UPDATE 0 2097152", "WINDOW_UPDATE 0 2097152", "WINDOW_UPDATE 0 2097152"],
+      ]);
     });
 
     it("ends the connection at a window that overflows, and a stream at its own", () => {
