@@ -68,7 +68,8 @@ export class Connection implements StreamHost, FrameSink {
   readonly #pings: PeerPings;
   readonly #streams = new Map<number, WireStream>();
   readonly #closed = new ClosedStreams();
-  readonly #whenTaken: (() => void)[] = [];
+  /** Streams that wait until the peer has taken some of its answers. */
+  readonly #waiting = new Set<WireStream>();
   /** Streams whose answer was complete before their request, in this turn of the loop. */
   readonly #answeredEarly: WireStream[] = [];
   readonly #window = new ReceiveWindow(CONNECTION_WINDOW_BYTES);
@@ -128,8 +129,8 @@ export class Connection implements StreamHost, FrameSink {
     return this.sender.queuedBytes > limits.http2QueuedBytesMax;
   }
 
-  whenTaken(fn: () => void): void {
-    this.#whenTaken.push(fn);
+  waitForPeer(stream: WireStream): void {
+    this.#waiting.add(stream);
   }
 
   /** Writes what this turn has gathered. */
@@ -137,7 +138,7 @@ export class Connection implements StreamHost, FrameSink {
     this.#isFlushRequested = false;
     if (this.#socket.destroyed || this.#isClosed) return;
     this.sender.pump();
-    while (this.#whenTaken.length > 0 && !this.isChoked) this.#whenTaken.shift()?.();
+    this.#wakeWaiting();
     this.#stopEarlyAnswered();
     this.#output.flush();
     if (this.#socket.writableLength > limits.http2ControlBytesMax && !this.#isClosed) {
@@ -447,6 +448,8 @@ export class Connection implements StreamHost, FrameSink {
     if (stream === undefined) return;
     this.sender.forget(stream);
     this.#forget(stream, "resetByPeer");
+    // What waited for it is gone as well: others may go on.
+    if (this.#waiting.size > 0) this.#requestFlush();
   }
 
   #onSettings(flags: number, streamId: number, source: Buffer, start: number, end: number): void {
@@ -509,6 +512,14 @@ export class Connection implements StreamHost, FrameSink {
     else if (streamId > this.#lastStreamId) fail(code, "a bad PRIORITY frame");
   }
 
+  #wakeWaiting(): void {
+    for (const stream of this.#waiting) {
+      if (this.isChoked) return;
+      this.#waiting.delete(stream);
+      stream.peerHasTaken();
+    }
+  }
+
   /** The answer is complete though the request is not: the peer may stop; what it has sent already will be ignored. */
   #stopEarlyAnswered(): void {
     if (this.#answeredEarly.length === 0) return;
@@ -522,6 +533,7 @@ export class Connection implements StreamHost, FrameSink {
   #forget(stream: WireStream, end: StreamEnd): void {
     if (!this.#streams.delete(stream.id)) return;
     this.#closed.add(stream.id, end);
+    this.#waiting.delete(stream);
     stream.onGone();
     this.#endWhenIdle();
   }
@@ -570,6 +582,7 @@ export class Connection implements StreamHost, FrameSink {
     this.#output.discard();
     const streams = [...this.#streams.values()];
     this.#streams.clear();
+    this.#waiting.clear();
     for (const stream of streams) {
       this.sender.forget(stream);
       stream.onGone();

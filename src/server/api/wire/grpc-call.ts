@@ -113,6 +113,11 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
     this.#cancel();
   }
 
+  override peerHasTaken(): void {
+    this.#isWaitingForPeer = false;
+    this.#setPause();
+  }
+
   takeMessage(message: Buffer, isCompressed: boolean): void {
     if (this.isFinished) return;
     if (isCompressed) void this.#inflate(message);
@@ -220,10 +225,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   #waitForPeer(): void {
     this.#isWaitingForPeer = true;
     this.#setPause();
-    this.host.whenTaken(() => {
-      this.#isWaitingForPeer = false;
-      this.#setPause();
-    });
+    this.host.waitForPeer(this);
   }
 
   #makeReader(): MessageReader {

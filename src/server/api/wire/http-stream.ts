@@ -21,6 +21,9 @@ export class HttpStream extends WireStream {
   readonly #log: Log;
   #request: ClientRequest | undefined;
   #response: IncomingMessage | undefined;
+  #halves: readonly Duplex[] = [];
+  /** Bytes of DATA that the application has not taken: the peer has no credit for them. */
+  #heldBytes = 0;
   #isGone = false;
 
   constructor(host: StreamHost, id: number, head: RequestHead, serve: (socket: Duplex) => void, log: Log) {
@@ -39,6 +42,9 @@ export class HttpStream extends WireStream {
       return;
     }
     const [client, server] = duplexPair();
+    this.#halves = [client, server];
+    // One half does not hear of the other's end when that is no regular one.
+    server.once("close", () => client.destroy());
     this.#serve(Object.assign(server, { remoteAddress: this.host.peer.replace(/:\d+$/, "") }));
     let request: ClientRequest;
     try {
@@ -67,7 +73,12 @@ export class HttpStream extends WireStream {
       this.host.consumed(this, frameBytes);
       return;
     }
-    request.write(source.subarray(start, end), () => this.host.consumed(this, frameBytes));
+    this.#heldBytes += frameBytes;
+    request.write(source.subarray(start, end), () => {
+      if (this.#isGone) return;
+      this.#heldBytes -= frameBytes;
+      this.host.consumed(this, frameBytes);
+    });
   }
 
   override onRemoteEnd(): void {
@@ -83,6 +94,9 @@ export class HttpStream extends WireStream {
     this.host.plainRequests--;
     this.#request?.destroy();
     this.#response?.destroy();
+    for (const half of this.#halves) half.destroy();
+    // The connection goes on without it.
+    this.host.consumed(this, this.#heldBytes);
   }
 
   #headers(): string[] {

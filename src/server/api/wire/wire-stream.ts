@@ -15,10 +15,10 @@ export interface StreamHost {
   sendEnded(stream: WireStream): void;
   /** Requests of the connection that are not gRPC. */
   plainRequests: number;
-  /** So much waits for the peer that calls should wait until it has taken some; see `whenTaken`. */
+  /** So much waits for the peer that calls should wait until it has taken some; see `waitForPeer`. */
   readonly isChoked: boolean;
-  /** Runs `fn` when the connection is not choked any more. */
-  whenTaken(fn: () => void): void;
+  /** Calls the stream's `peerHasTaken` when the connection is not choked any more, unless the stream is over by then. */
+  waitForPeer(stream: WireStream): void;
   /** Bytes of unfinished messages kept for the connection change by so much. False: there are too many. */
   keep(bytes: number): boolean;
 }
@@ -43,6 +43,9 @@ export abstract class WireStream extends SendState {
   override onSendEnded(): void {
     this.host.sendEnded(this);
   }
+
+  /** What the peer did not take has become less: see StreamHost.waitForPeer. */
+  peerHasTaken(): void {}
 
   /** The stream is known to its connection: it may answer, or end. */
   abstract begin(): void;

@@ -361,6 +361,14 @@ describe("Connection", () => {
       peer.socket.destroy();
     });
 
+    it("goes on with requests that waited once the peer has given up the answer before them", () => {
+      const peer = opened({ messageBytesMax: 100_000_000 }, [[initialWindowSize, 0]]);
+      peer.send(callOf(1, "Pour", uint32(limits.http2QueuedBytesMax - 5)));
+      peer.send(callOf(3, "Echo", nothing));
+      assert.deepEqual(peer.send(callOf(5, "Echo", nothing)), []);
+      assert.deepEqual(peer.send(resetFrame(1)), ["HEADERS 5"]);
+    });
+
     it("hold requests back while http2QueuedBytesMax is exceeded, until the peer takes some of it", () => {
       const peer = opened({ messageBytesMax: 100_000_000 }, [[initialWindowSize, 0]]);
       const most = limits.http2QueuedBytesMax;

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { SystemClock } from "../../../../../src/lib/clock.ts";
 import { createDeferred } from "../../../../../src/lib/deferred.ts";
+import { limits } from "../../../../../src/lib/limits.ts";
 import { frameFlag } from "../../../../../src/server/api/wire/frames.ts";
 import { WireTransport } from "../../../../../src/server/api/wire/wire-transport.ts";
-import { contentOf, defaults, FramePeer, headersFrame } from "./frame-peer.ts";
+import { contentOf, dataFrame, defaults, FramePeer, headersFrame, resetFrame } from "./frame-peer.ts";
 
 type Headers = Record<string, string | number | string[] | undefined>;
 
@@ -196,5 +197,75 @@ describe("HttpStream", () => {
     }
     assert.equal(body, "elsewhere");
     peer.socket.destroy();
+  });
+
+  it("tells the application that the client has gone, and serves on", async () => {
+    const closed = createDeferred<void>();
+    await start((_request, response) => {
+      response.on("close", () => closed.resolve());
+      response.write("a beginning");
+    });
+    const stream = session.request({ ":path": "/" });
+    await once(stream, "response");
+    stream.close(constants.NGHTTP2_CANCEL);
+    await closed.promise;
+    await assertServes();
+  });
+
+  it("breaks off a stream whose answer was broken off, and serves on", async () => {
+    await start((request, response) => {
+      if (request.url === "/early") response.destroy();
+      else response.write("a beginning", () => response.destroy());
+    });
+    for (const path of ["/early", "/late"]) {
+      const stream = session.request({ ":path": path });
+      stream.on("error", () => {});
+      stream.resume();
+      await new Promise((resolve) => stream.on("close", resolve));
+      assert.equal(stream.rstCode, constants.NGHTTP2_INTERNAL_ERROR);
+    }
+    await assertServes();
+  });
+
+  it("gives the connection back what was sent of a body that nobody reads, when its stream is over", async () => {
+    await start(() => {});
+    const peer = new FramePeer({ onHttp1: (socket) => http.emit("connection", socket) });
+    peer.open();
+    const given: string[] = [];
+    for (let id = 1; id < 80; id += 2) {
+      const fields = [":method", "POST", ":scheme", "http", ":path", "/", ":authority", "here"];
+      given.push(...peer.send(headersFrame(id, fields)));
+      for (let i = 0; i < 16; i++) given.push(...peer.send(dataFrame(id, contentOf(16_384))));
+      given.push(...(await peer.settle()), ...peer.send(resetFrame(id)), ...(await peer.settle()));
+    }
+    peer.socket.destroy();
+    const credit = given
+      .filter((name) => name.startsWith("WINDOW_UPDATE 0 "))
+      .reduce((sum, name) => sum + Number(name.split(" ")[2]), 0);
+    assert.equal(
+      given.find((name) => name.startsWith("GOAWAY")),
+      undefined,
+    );
+    assert.ok(credit > 10_485_760 - 2_097_152, `${credit} of 10485760`);
+  });
+
+  it("holds no more than http2PlainRequestsMax requests in the application, resets or not", async () => {
+    let open = 0;
+    let highest = 0;
+    const server = createServer((_request, response) => {
+      highest = Math.max(highest, ++open);
+      response.on("close", () => open--);
+    });
+    const peer = new FramePeer({ onHttp1: (socket) => server.emit("connection", socket) });
+    peer.open();
+    for (let id = 1; id < 2_000; id += 2) {
+      peer.send(headersFrame(id, [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "a"], 1));
+      await peer.settle();
+      peer.send(resetFrame(id));
+      await peer.settle();
+    }
+    peer.socket.destroy();
+    server.closeAllConnections();
+    assert.ok(highest <= limits.http2PlainRequestsMax, `${highest}`);
   });
 });
