@@ -8,6 +8,8 @@ import { type StreamHost, WireStream } from "./wire-stream.ts";
 /** Fields that HTTP/1.1 has of its own, or that mean a connection. */
 const notForwarded = new Set(["te", "expect", "host", "content-length"]);
 const notAnswered = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "proxy-connection"]);
+/** Methods whose requests have no body that means anything: they are served once they are known to be sound to their end. */
+const bodiless = new Set(["GET", "HEAD"]);
 /** Bytes of a response body that wait for the peer before no more is read of it. */
 const QUEUED_BYTES_MAX = 65_536;
 
@@ -41,6 +43,11 @@ export class HttpStream extends WireStream {
       this.host.sender.end(this, "data");
       return;
     }
+    const mayHaveBody = !bodiless.has(method) || this.declaredBytes >= 0;
+    if (mayHaveBody || this.isRemoteClosed) this.#dispatch();
+  }
+
+  #dispatch(): void {
     const [client, server] = duplexPair();
     this.#halves = [client, server];
     // One half does not hear of the other's end when that is no regular one.
@@ -49,7 +56,7 @@ export class HttpStream extends WireStream {
     let request: ClientRequest;
     try {
       request = httpRequest({
-        method,
+        method: this.#head.method,
         path: this.#head.path,
         headers: this.#headers(),
         setHost: false,
@@ -82,6 +89,7 @@ export class HttpStream extends WireStream {
   }
 
   override onRemoteEnd(): void {
+    if (this.#halves.length === 0 && !this.isSendClosed) this.#dispatch();
     this.#request?.end();
   }
 

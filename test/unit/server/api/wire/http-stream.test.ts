@@ -199,6 +199,27 @@ describe("HttpStream", () => {
     peer.socket.destroy();
   });
 
+  it("serves a GET once it is known to be sound to its end", async () => {
+    let served = 0;
+    const server = createServer((_request, response) => {
+      served++;
+      response.end("body");
+    });
+    const peer = new FramePeer({ onHttp1: (socket) => server.emit("connection", socket) });
+    peer.open();
+    const fields = [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "here"];
+    peer.send(headersFrame(1, fields), headersFrame(3, fields));
+    await peer.settle();
+    assert.equal(served, 0);
+    const trailers = peer.send(headersFrame(1, [":path", "/"], frameFlag.endStream));
+    assert.deepEqual(trailers, ["RST_STREAM 1 PROTOCOL_ERROR"]);
+    peer.send(dataFrame(3, Buffer.alloc(0), frameFlag.endStream));
+    await peer.settle();
+    assert.equal(served, 1);
+    peer.socket.destroy();
+    server.closeAllConnections();
+  });
+
   it("tells the application that the client has gone, and serves on", async () => {
     const closed = createDeferred<void>();
     await start((_request, response) => {
