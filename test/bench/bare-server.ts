@@ -4,7 +4,7 @@
  */
 import { SystemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
-import { createGrpcTransport, type MethodTable } from "../../src/server/api/index.ts";
+import { createWireTransport, type MethodTable } from "../../src/server/api/index.ts";
 import { Message } from "../harness/index.ts";
 
 const header = new Message().integer(1, 1).integer(2, 1).integer(3, 1).integer(4, 1);
@@ -15,7 +15,7 @@ const methods: MethodTable = new Map([
   ["/etcdserverpb.KV/Range", { kind: "unary", handle: () => answer }],
 ]);
 
-const transport = createGrpcTransport(methods, {
+const transport = createWireTransport(methods, {
   host: "127.0.0.1",
   port: Number(process.argv[2]),
   messageBytesMax: 2_097_152,

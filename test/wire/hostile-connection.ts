@@ -2,14 +2,14 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import {
-  errorCode,
   FrameReader,
   frame,
   frameFlag,
   frameType,
+  http2Error,
   PREFACE,
   type ReceivedFrame,
-  settingId,
+  setting,
   settings,
   settingsAck,
 } from "./http2-frames.ts";
@@ -108,7 +108,7 @@ export class HostileConnection {
 
   /** The server has said GOAWAY with an error, or has closed. */
   get isRefused(): boolean {
-    return this.isClosed || this.goawayCodes.some((code) => code !== errorCode.none);
+    return this.isClosed || this.goawayCodes.some((code) => code !== http2Error.noError);
   }
 
   until(isTrue: () => boolean, limitMs = PATIENCE_MS): Promise<boolean> {
@@ -185,7 +185,7 @@ export class HostileConnection {
       case frameType.settings:
         if (isAck) return;
         for (let at = 0; at < payload.length; at += 6) {
-          if (payload.readUInt16BE(at) === settingId.window) {
+          if (payload.readUInt16BE(at) === setting.initialWindowSize) {
             this.windows[1] = (this.windows[1] ?? 0) + payload.readUInt32BE(at + 2) - DEFAULT_WINDOW;
           }
         }

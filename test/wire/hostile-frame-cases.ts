@@ -5,19 +5,19 @@ import type { ServerNumbers, ServerPorts } from "./hostile-server.ts";
 import {
   call,
   data,
-  errorCode,
   frame,
   frameFlag,
   frameHead,
   frameType,
   grpcMessage,
   headers,
+  http2Error,
   literal,
   PREFACE,
   repeatedBlocks,
   requestBlock,
   reset,
-  settingId,
+  setting,
   settings,
   uint32,
   windowUpdate,
@@ -62,7 +62,7 @@ const notGrpc = Buffer.concat([
   literal("content-type", "text/plain"),
 ]);
 
-const huge = settings([settingId.window, MAX_WINDOW]);
+const huge = settings([setting.initialWindowSize, MAX_WINDOW]);
 const hugeConnection = windowUpdate(0, MAX_WINDOW - DEFAULT_WINDOW);
 
 const repeated = (count: number, bytes: Buffer): Buffer =>
@@ -108,7 +108,7 @@ function violation(
       const connection = await arena.open(connect);
       connection.send(bytes);
       const seen = await connection.mustBeLetGo();
-      const meant = arena.isStrict ? codes : [...codes, errorCode.internal];
+      const meant = arena.isStrict ? codes : [...codes, http2Error.internalError];
       const { goawayCodes } = connection;
       if (!goawayCodes.some((code) => meant.includes(code))) {
         throw new Error(`GOAWAY ${codes.join(" or ")} is meant: ${seen}`);
@@ -174,10 +174,10 @@ function rapidReset(name: string, options: ConnectOptions): FrameCase {
     run: async (arena) => {
       const connection = await arena.open(options);
       const { first, again } = repeatedBlocks(ECHO);
-      connection.send(headers(1, first), reset(1, errorCode.cancel));
+      connection.send(headers(1, first), reset(1, http2Error.cancel));
       const pairs = 500;
       const pair = (streamId: number): Buffer =>
-        Buffer.concat([headers(streamId, again), reset(streamId, errorCode.cancel)]);
+        Buffer.concat([headers(streamId, again), reset(streamId, http2Error.cancel)]);
       const sent = await connection.flood(
         1_000_000 / pairs,
         (index) =>
@@ -381,7 +381,7 @@ const crumbWindows: FrameCase = {
   name: "WINDOW_UPDATE of 1 at a time for answers of 1 MB",
   riseBytesMax: USUAL_RISE,
   run: async (arena) => {
-    const connection = await arena.open({ settings: settings([settingId.window, 0]) });
+    const connection = await arena.open({ settings: settings([setting.initialWindowSize, 0]) });
     const streams = 20;
     for (let number = 0; number < streams; number++) {
       connection.send(call(1 + 2 * number, `${SYNTHETIC}/Pour`, pourRequest(200, 5_000)));
@@ -416,7 +416,14 @@ const manyStreams: FrameCase = {
   },
 };
 
-const { protocol, flowControl, frameSize, streamClosed, compression, calm } = errorCode;
+const {
+  protocolError: protocol,
+  flowControlError: flowControl,
+  frameSizeError: frameSize,
+  streamClosed,
+  compressionError: compression,
+  enhanceYourCalm: calm,
+} = http2Error;
 const paddedData = (padding: number): Buffer =>
   frame(frameType.data, frameFlag.padded, 1, Buffer.concat([Buffer.from([padding]), Buffer.alloc(8)]));
 
@@ -444,7 +451,7 @@ export const frameCases: readonly FrameCase[] = [
   floodCase("PING flood, answers unread", 1_000_000, frame(frameType.ping, 0, 0, Buffer.alloc(8)), {
     connect: { isDeaf: true },
   }),
-  floodCase("SETTINGS flood", 1_000_000, settings([settingId.window, DEFAULT_WINDOW])),
+  floodCase("SETTINGS flood", 1_000_000, settings([setting.initialWindowSize, DEFAULT_WINDOW])),
   floodCase("SETTINGS flood, acknowledgements unread", 1_000_000, settings(), { connect: { isDeaf: true } }),
   floodCase("PRIORITY flood", 1_000_000, frame(frameType.priority, 0, 1, Buffer.from([0, 0, 0, 0, 7]))),
   floodCase(
@@ -456,8 +463,8 @@ export const frameCases: readonly FrameCase[] = [
     },
   ),
   floodCase("empty DATA flood", 1_000_000, data(1, Buffer.alloc(0)), { first: quietStream(1) }),
-  floodCase("RST_STREAM flood on a closed stream", 1_000_000, reset(1, errorCode.cancel), {
-    first: Buffer.concat([quietStream(1), reset(1, errorCode.cancel)]),
+  floodCase("RST_STREAM flood on a closed stream", 1_000_000, reset(1, http2Error.cancel), {
+    first: Buffer.concat([quietStream(1), reset(1, http2Error.cancel)]),
   }),
   floodCase("unknown frame types flood", 1_000_000, frame(0x42, 0xff, 0, Buffer.alloc(20, 7))),
   violation(
@@ -479,7 +486,7 @@ export const frameCases: readonly FrameCase[] = [
     USUAL_RISE,
     `${SYNTHETIC}/Pour`,
     pourRequest(1_000, 5_000),
-    { settings: settings([settingId.window, 0]) },
+    { settings: settings([setting.initialWindowSize, 0]) },
   ),
   stalled(
     "windows of zero, 1,000 unary answers of 50 KB: no more than the answers themselves",
@@ -487,7 +494,7 @@ export const frameCases: readonly FrameCase[] = [
     USUAL_RISE + 1_000 * 50_000 * 1.5,
     `${SYNTHETIC}/Grow`,
     Buffer.from("50000"),
-    { settings: settings([settingId.window, 0]) },
+    { settings: settings([setting.initialWindowSize, 0]) },
   ),
   stalled(
     "huge windows and a socket that is never read, 50 streams that would pour 50 MB each",
@@ -521,10 +528,14 @@ export const frameCases: readonly FrameCase[] = [
   slowLoris,
   cutSession("a sound session cut at every byte", false),
   cutSession("a sound session cut at every byte, over TLS", true),
-  violation("SETTINGS: window above 2^31-1", settings([settingId.window, 0x8000_0000]), [flowControl]),
-  violation("SETTINGS: frame size below 16,384", settings([settingId.frame, 16_383]), [protocol]),
-  violation("SETTINGS: frame size above 16,777,215", settings([settingId.frame, 16_777_216]), [protocol]),
-  violation("SETTINGS: push neither 0 nor 1", settings([settingId.push, 2]), [protocol]),
+  violation("SETTINGS: window above 2^31-1", settings([setting.initialWindowSize, 0x8000_0000]), [
+    flowControl,
+  ]),
+  violation("SETTINGS: frame size below 16,384", settings([setting.maxFrameSize, 16_383]), [protocol]),
+  violation("SETTINGS: frame size above 16,777,215", settings([setting.maxFrameSize, 16_777_216]), [
+    protocol,
+  ]),
+  violation("SETTINGS: push neither 0 nor 1", settings([setting.enablePush, 2]), [protocol]),
   violation("SETTINGS: length no multiple of 6", frame(frameType.settings, 0, 0, Buffer.alloc(5)), [
     frameSize,
   ]),

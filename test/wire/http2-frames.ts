@@ -1,34 +1,15 @@
 /** HTTP/2 on the wire (RFC 9113), by hand: what no client library would send can be sent. */
-export const frameType = {
-  data: 0,
-  headers: 1,
-  priority: 2,
-  rstStream: 3,
-  settings: 4,
-  pushPromise: 5,
-  ping: 6,
-  goaway: 7,
-  windowUpdate: 8,
-  continuation: 9,
-} as const;
+import {
+  FRAME_HEADER_BYTES,
+  frameFlag,
+  frameType,
+  http2Error,
+  PREFACE,
+  setting,
+  writeFrameHeader,
+} from "../../src/server/api/wire/frames.ts";
 
-export const frameFlag = { ack: 1, endStream: 1, endHeaders: 4, padded: 8, priority: 0x20 } as const;
-
-export const errorCode = {
-  none: 0,
-  protocol: 1,
-  internal: 2,
-  flowControl: 3,
-  streamClosed: 5,
-  frameSize: 6,
-  cancel: 8,
-  compression: 9,
-  calm: 11,
-} as const;
-
-export const settingId = { headerTable: 1, push: 2, streams: 3, window: 4, frame: 5, headerList: 6 } as const;
-
-export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+export { frameFlag, frameType, http2Error, PREFACE, setting };
 
 export function frame(
   type: number,
@@ -41,11 +22,8 @@ export function frame(
 
 /** The nine bytes before a payload that may never come. */
 export function frameHead(length: number, type: number, flags: number, streamId: number): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(streamId >>> 0, 5);
+  const head = Buffer.alloc(FRAME_HEADER_BYTES);
+  writeFrameHeader(head, 0, length, type, flags, streamId);
   return head;
 }
 

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { type AddressInfo, createServer as createTcpServer, isIP, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { assert } from "../../lib/assert.ts";
 import { limits } from "../../lib/limits.ts";
 import type { ListenAddress, TransportOptions } from "./transport.ts";
 
@@ -10,7 +11,7 @@ const PREFACE_SURE_BYTES = 3;
 /** Only its end: Node's parser judges the rest, and has an answer to it. */
 const HTTP1_REQUEST_LINE = /HTTP\/1\.[01]\r?$/;
 
-export interface ListenerSinks {
+interface ListenerSinks {
   onHttp2(socket: Socket): void;
   onHttp1(socket: Socket): void;
 }
@@ -19,7 +20,7 @@ export interface ListenerSinks {
  * One listening address. Each connection must show within limits.protocolSniffMsMax whether it speaks HTTP/2 (all
  * of its preface) or something else (taken for HTTP/1.1); what was read is put back before it is handed on.
  */
-export class Listener {
+class Listener {
   readonly #address: ListenAddress;
   readonly #options: Pick<TransportOptions, "clock" | "log">;
   readonly #sinks: ListenerSinks;
@@ -132,6 +133,47 @@ export class Listener {
     };
     socket.on("readable", onReadable);
     socket.on("close", decided);
+  }
+}
+
+/** All listening addresses of a transport: `host` and `port` of its options first, then `alsoListen`. */
+export class Listeners {
+  readonly #listeners: readonly Listener[];
+  #ports: readonly number[] = [];
+
+  /** HTTP/1.1 goes to `options.onHttp1`, or is closed where there is none. */
+  constructor(options: TransportOptions, onHttp2: (socket: Socket) => void) {
+    const addresses = [{ host: options.host, port: options.port, tls: options.tls }, ...options.alsoListen];
+    const onHttp1 = options.onHttp1 ?? ((socket: Socket) => socket.destroy());
+    this.#listeners = addresses.map((address) => new Listener(address, options, { onHttp2, onHttp1 }));
+  }
+
+  /** In the order of the addresses; empty before listen() has resolved. */
+  get ports(): readonly number[] {
+    return this.#ports;
+  }
+
+  /** Binds them all, or none; the first one's port. Rejects with the system's error. */
+  async listen(): Promise<number> {
+    const ports: number[] = [];
+    try {
+      for (const listener of this.#listeners) ports.push(await listener.listen());
+    } catch (error) {
+      this.stopAccepting();
+      throw error;
+    }
+    this.#ports = ports;
+    const first = ports[0];
+    assert(first !== undefined, "a transport has an address");
+    return first;
+  }
+
+  stopAccepting(): void {
+    for (const listener of this.#listeners) listener.stopAccepting();
+  }
+
+  closeConnections(): void {
+    for (const listener of this.#listeners) listener.closeConnections();
   }
 }
 

@@ -13,8 +13,8 @@ import {
 import { assert } from "../../../lib/assert.ts";
 import { createDeferred } from "../../../lib/deferred.ts";
 import { grpcCode } from "../../../lib/errors.ts";
-import { Listener } from "../listener.ts";
-import type { ListenAddress, MethodHandler, MethodTable, Transport, TransportOptions } from "../transport.ts";
+import { Listeners } from "../listener.ts";
+import type { MethodHandler, MethodTable, Transport, TransportOptions } from "../transport.ts";
 import { unknownPathText } from "../unknown-path.ts";
 import { type Http2Seam, openHttp2Seam } from "./http2-seam.ts";
 import { enforcePingPolicy } from "./ping-policy.ts";
@@ -47,8 +47,7 @@ export class GrpcTransport implements Transport {
   readonly #liveness: SessionLiveness;
   readonly #sessions = new Set<ServerHttp2Session>();
   #onSessionsGone: () => void = () => {};
-  readonly #listeners: readonly Listener[];
-  #ports: readonly number[] = [];
+  readonly #listeners: Listeners;
   /** The headers of the stream that grpc-js is being given, until it has made the call of it. */
   #arrivingHeaders: IncomingHttpHeaders | undefined;
 
@@ -79,42 +78,19 @@ export class GrpcTransport implements Transport {
     });
     this.#liveness = new SessionLiveness(options.clock, options.keepalive.timeoutMs);
     this.#watchHttp2();
-    const addresses: ListenAddress[] = [
-      { host: options.host, port: options.port, tls: options.tls },
-      ...options.alsoListen,
-    ];
-    this.#listeners = addresses.map(
-      (address) =>
-        new Listener(address, options, {
-          onHttp2: (socket) => this.#seam.inject(socket),
-          onHttp1: (socket) => {
-            if (options.onHttp1 === undefined) socket.destroy();
-            else options.onHttp1(socket);
-          },
-        }),
-    );
+    this.#listeners = new Listeners(options, (socket) => this.#seam.inject(socket));
   }
 
   get ports(): readonly number[] {
-    return this.#ports;
+    return this.#listeners.ports;
   }
 
-  async listen(): Promise<number> {
-    const ports: number[] = [];
-    try {
-      for (const listener of this.#listeners) ports.push(await listener.listen());
-    } catch (error) {
-      for (const listener of this.#listeners) listener.stopAccepting();
-      throw error;
-    }
-    this.#ports = ports;
-    const first = ports[0];
-    assert(first !== undefined, "a transport has an address");
-    return first;
+  listen(): Promise<number> {
+    return this.#listeners.listen();
   }
 
   async close(graceMs: number): Promise<void> {
-    for (const listener of this.#listeners) listener.stopAccepting();
+    this.#listeners.stopAccepting();
     this.#server.tryShutdown((error) => {
       if (error) this.#options.log.debug("the gRPC server closed with an error", { error });
     });
@@ -127,7 +103,7 @@ export class GrpcTransport implements Transport {
     timer.cancel();
     this.#liveness.stop();
     this.#server.forceShutdown();
-    for (const listener of this.#listeners) listener.closeConnections();
+    this.#listeners.closeConnections();
   }
 
   #register(path: string, handler: MethodHandler): void {

@@ -1,28 +1,19 @@
 import type { IncomingHttpHeaders } from "node:http2";
 import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { grpcCode } from "../../../lib/errors.ts";
+import { SendBacklog } from "../send-backlog.ts";
 import { okStatus } from "../status.ts";
-import {
-  type CallContext,
-  type DuplexStream,
-  type MethodHandler,
-  sendQueueLimits,
-  type TransportOptions,
-} from "../transport.ts";
+import type { CallContext, DuplexStream, MethodHandler, TransportOptions } from "../transport.ts";
 import { GrpcCall } from "./grpc-call.ts";
 
 type StreamHandler = Exclude<MethodHandler, { kind: "unary" }>;
 
 /** A call that answers with a stream, and for `duplex` reads one too. Messages are read one at a time, on demand. */
 export class StreamCall extends GrpcCall implements DuplexStream {
-  queuedBytes = 0;
-  queuedMessages = 0;
-
+  readonly #backlog = new SendBacklog();
   readonly #handler: StreamHandler;
   #messageListener: ((message: Buffer) => void) | undefined;
   #halfCloseListener: (() => void) | undefined;
-  #drainListener: (() => void) | undefined;
-  #isSendBlocked = false;
   #isPaused = false;
   #isReading = false;
   #isPumping = false;
@@ -38,6 +29,14 @@ export class StreamCall extends GrpcCall implements DuplexStream {
   ) {
     super(base, path, headers, options);
     this.#handler = handler;
+  }
+
+  get queuedBytes(): number {
+    return this.#backlog.bytes;
+  }
+
+  get queuedMessages(): number {
+    return this.#backlog.messages;
   }
 
   get context(): CallContext {
@@ -96,15 +95,10 @@ export class StreamCall extends GrpcCall implements DuplexStream {
   send(message: Buffer): boolean {
     if (this.isFinished) return false;
     const { length } = message;
-    this.queuedBytes += length;
-    this.queuedMessages++;
+    this.#backlog.add(length);
     this.options.observer?.sent(this.path, length);
-    this.base.sendMessage(message, () => this.#taken(length));
-    if (this.queuedBytes < sendQueueLimits.bytesMax && this.queuedMessages < sendQueueLimits.messagesMax) {
-      return true;
-    }
-    this.#isSendBlocked = true;
-    return false;
+    this.base.sendMessage(message, () => this.#backlog.remove(length, this.isFinished));
+    return this.#backlog.hasRoom();
   }
 
   onMessage(fn: (message: Buffer) => void): void {
@@ -116,7 +110,7 @@ export class StreamCall extends GrpcCall implements DuplexStream {
   }
 
   onDrain(fn: () => void): void {
-    this.#drainListener = fn;
+    this.#backlog.onDrain = fn;
   }
 
   pause(): void {
@@ -132,16 +126,6 @@ export class StreamCall extends GrpcCall implements DuplexStream {
     if (this.isFinished) return;
     if (error === undefined) this.finish(okStatus);
     else this.fail(error);
-  }
-
-  #taken(length: number): void {
-    this.queuedBytes -= length;
-    this.queuedMessages--;
-    if (!this.#isSendBlocked || this.isFinished) return;
-    if (this.queuedBytes > sendQueueLimits.bytesMax / 2) return;
-    if (this.queuedMessages > sendQueueLimits.messagesMax / 2) return;
-    this.#isSendBlocked = false;
-    this.#drainListener?.();
   }
 
   /** A loop, since grpc-js delivers from within startRead() what it has: recursion would follow the peer's will. */

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { AssertionError } from "../../../lib/assert.ts";
-import type { Clock, Timer } from "../../../lib/clock.ts";
+import type { Clock } from "../../../lib/clock.ts";
 import { limits } from "../../../lib/limits.ts";
 import type { Log } from "../../../lib/log.ts";
 import { ClosedStreams, type StreamEnd } from "./closed-streams.ts";
@@ -15,10 +15,11 @@ import {
   readUint31,
   setting,
 } from "./frames.ts";
-import { HeaderBlock } from "./header-block.ts";
+import { type BlockStart, HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { HpackError } from "./hpack-error.ts";
 import { Output } from "./output.ts";
+import { PeerLiveness } from "./peer-liveness.ts";
 import { PeerPings } from "./peer-pings.ts";
 import { readSettings } from "./peer-settings.ts";
 import { ReceiveWindow } from "./receive-window.ts";
@@ -66,6 +67,7 @@ export class Connection implements StreamHost, FrameSink {
   readonly #decoder: HpackDecoder;
   readonly #guard: FloodGuard;
   readonly #pings: PeerPings;
+  readonly #liveness: PeerLiveness;
   readonly #streams = new Map<number, WireStream>();
   readonly #closed = new ClosedStreams();
   /** Streams that wait until the peer has taken some of its answers. */
@@ -81,11 +83,6 @@ export class Connection implements StreamHost, FrameSink {
   #isGoingAway = false;
   #isClosed = false;
   #keptBytes = 0;
-  /** For `sweep`: whether anything was read, and whether what waits has moved. */
-  #hasRead = true;
-  #sentWorkFrames = 0;
-  #stalledSinceMs: number | undefined;
-  #answerTimer: Timer | undefined;
 
   constructor(socket: Duplex, peer: string, options: ConnectionOptions, hooks: ConnectionHooks) {
     this.#socket = socket;
@@ -102,6 +99,7 @@ export class Connection implements StreamHost, FrameSink {
     });
     this.#guard = new FloodGuard(options.clock);
     this.#pings = new PeerPings(options.keepalive.minTimeMs);
+    this.#liveness = new PeerLiveness(options.clock, options.keepalive.timeoutMs, () => this.destroy());
     this.sender.settings(
       [
         ...[setting.maxConcurrentStreams, options.concurrentStreamsMax],
@@ -117,14 +115,6 @@ export class Connection implements StreamHost, FrameSink {
     socket.on("error", (error) => options.log.debug("connection error", { error }));
   }
 
-  get openStreams(): number {
-    return this.#streams.size;
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
   get isChoked(): boolean {
     return this.sender.queuedBytes > limits.http2QueuedBytesMax;
   }
@@ -138,7 +128,7 @@ export class Connection implements StreamHost, FrameSink {
     this.#isFlushRequested = false;
     if (this.#socket.destroyed || this.#isClosed) return;
     this.sender.pump();
-    this.#wakeWaiting();
+    if (this.#waiting.size > 0) this.#wakeWaiting();
     this.#stopEarlyAnswered();
     this.#output.flush();
     if (this.#socket.writableLength > limits.http2ControlBytesMax && !this.#isClosed) {
@@ -164,23 +154,11 @@ export class Connection implements StreamHost, FrameSink {
   /** Called now and then: lets go of peers that are silent and do not answer, or take nothing of what waits for them. */
   sweep(): void {
     if (this.#isClosed) return;
-    const { clock, keepalive } = this.#options;
-    if (this.#hasRead) this.#hasRead = false;
-    else if (this.#answerTimer === undefined) {
-      this.sender.ping(Buffer.alloc(8), false);
-      this.#answerTimer = clock.after(keepalive.timeoutMs, () => this.destroy());
-    }
+    if (this.#liveness.needsPing()) this.sender.ping(Buffer.alloc(8), false);
     const isWaiting = this.sender.queuedBytes > 0 || this.#socket.writableLength > 0;
-    if (!isWaiting || this.sender.workFrames !== this.#sentWorkFrames) this.#stalledSinceMs = undefined;
-    else this.#stalledSinceMs ??= clock.nowMs();
-    this.#sentWorkFrames = this.sender.workFrames;
-    if (
-      this.#stalledSinceMs !== undefined &&
-      clock.nowMs() - this.#stalledSinceMs >= limits.http2StallMsMax
-    ) {
-      this.#options.log.debug("a connection was closed: its peer takes no answers", { peer: this.peer });
-      this.#endWith(http2Error.enhanceYourCalm, "stalled");
-    }
+    if (!this.#liveness.isStalled(isWaiting, this.sender.workFrames)) return;
+    this.#options.log.debug("a connection was closed: its peer takes no answers", { peer: this.peer });
+    this.#endWith(http2Error.enhanceYourCalm, "stalled");
   }
 
   consumed(stream: WireStream, bytes: number): void {
@@ -257,11 +235,7 @@ export class Connection implements StreamHost, FrameSink {
 
   #take(chunk: Buffer): void {
     if (this.#isClosed) return;
-    this.#hasRead = true;
-    if (this.#answerTimer !== undefined) {
-      this.#answerTimer.cancel();
-      this.#answerTimer = undefined;
-    }
+    this.#liveness.hasRead();
     try {
       this.#reader.push(chunk);
     } catch (error) {
@@ -320,13 +294,14 @@ export class Connection implements StreamHost, FrameSink {
       dependsOn = readUint31(source, from);
       from += 5;
     }
-    const block = new HeaderBlock(streamId, (flags & frameFlag.endStream) !== 0, dependsOn === streamId);
+    const isEnd = (flags & frameFlag.endStream) !== 0;
+    const isSelfDependent = dependsOn === streamId;
     if ((flags & frameFlag.endHeaders) !== 0) {
-      this.#onBlock(block, source, from, to);
+      this.#onBlock({ streamId, isEnd, isSelfDependent }, source, from, to);
       return;
     }
-    block.append(source, from, to, this.#options.headerBytesMax);
-    this.#block = block;
+    this.#block = new HeaderBlock(streamId, isEnd, isSelfDependent);
+    this.#block.append(source, from, to, this.#options.headerBytesMax);
   }
 
   #onContinuation(flags: number, source: Buffer, start: number, end: number): void {
@@ -342,7 +317,7 @@ export class Connection implements StreamHost, FrameSink {
     this.#onBlock(block, bytes, 0, bytes.length);
   }
 
-  #onBlock(block: HeaderBlock, source: Buffer, start: number, end: number): void {
+  #onBlock(block: BlockStart, source: Buffer, start: number, end: number): void {
     const { streamId } = block;
     // Decoded whatever becomes of it: both tables have to stay in step.
     const list = this.#decoder.decode(source, start, end);
@@ -375,7 +350,7 @@ export class Connection implements StreamHost, FrameSink {
   }
 
   /** Why a stream may not be opened, whatever its headers say. */
-  #refusalOf(block: HeaderBlock, isTooLarge: boolean): Http2ErrorCode | undefined {
+  #refusalOf(block: BlockStart, isTooLarge: boolean): Http2ErrorCode | undefined {
     if (this.#isGoingAway) return http2Error.refusedStream;
     if (block.isSelfDependent) return http2Error.protocolError;
     if (isTooLarge) return http2Error.enhanceYourCalm;
@@ -578,7 +553,7 @@ export class Connection implements StreamHost, FrameSink {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#reader.stop();
-    this.#answerTimer?.cancel();
+    this.#liveness.stop();
     this.#output.discard();
     const streams = [...this.#streams.values()];
     this.#streams.clear();

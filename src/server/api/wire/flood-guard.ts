@@ -10,31 +10,32 @@ const rates: Readonly<Record<CheapFrame, { readonly burst: number; readonly perS
   idle: { burst: limits.http2IdleFrameBurst, perSecond: limits.http2IdleFramesPerSecond },
 };
 
+interface Bucket {
+  readonly burst: number;
+  readonly perSecond: number;
+  used: number;
+  refilledAtMs: number;
+}
+
 /** Counts the cheap frames of one connection against a burst that refills with time. */
 export class FloodGuard {
   readonly #clock: Clock;
-  readonly #used: Record<CheapFrame, number> = { reset: 0, settings: 0, idle: 0 };
-  #refilledAtMs: number;
+  readonly #buckets: Readonly<Record<CheapFrame, Bucket>>;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#refilledAtMs = clock.nowMs();
+    const refilledAtMs = clock.nowMs();
+    const full = (frame: CheapFrame): Bucket => ({ ...rates[frame], used: 0, refilledAtMs });
+    this.#buckets = { reset: full("reset"), settings: full("settings"), idle: full("idle") };
   }
 
   /** False: there are too many of them. */
   admit(frame: CheapFrame): boolean {
-    this.#used[frame]++;
-    if (this.#used[frame] <= rates[frame].burst) return true;
-    this.#refill();
-    return this.#used[frame] <= rates[frame].burst;
-  }
-
-  #refill(): void {
+    const bucket = this.#buckets[frame];
     const nowMs = this.#clock.nowMs();
-    const seconds = (nowMs - this.#refilledAtMs) / 1_000;
-    this.#refilledAtMs = nowMs;
-    for (const frame of Object.keys(rates) as CheapFrame[]) {
-      this.#used[frame] = Math.max(0, this.#used[frame] - seconds * rates[frame].perSecond);
-    }
+    const refill = ((nowMs - bucket.refilledAtMs) / 1_000) * bucket.perSecond;
+    bucket.refilledAtMs = nowMs;
+    bucket.used = Math.max(0, bucket.used - refill) + 1;
+    return bucket.used <= bucket.burst;
   }
 }

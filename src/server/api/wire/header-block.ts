@@ -5,11 +5,18 @@ const COMPRESSED_FACTOR = 4;
 /** Frames of one block: a header list of the limit fits into far fewer. */
 const FRAMES_MAX = 64;
 
-/** A header block that is being received: HEADERS, and CONTINUATION frames where it has not ended. */
-export class HeaderBlock {
+/** What the HEADERS frame says that a block begins with. */
+export interface BlockStart {
   readonly streamId: number;
   readonly isEnd: boolean;
   /** The frame says that the stream depends on itself, which is an error of the stream. */
+  readonly isSelfDependent: boolean;
+}
+
+/** A header block that goes on in CONTINUATION frames. */
+export class HeaderBlock implements BlockStart {
+  readonly streamId: number;
+  readonly isEnd: boolean;
   readonly isSelfDependent: boolean;
   readonly #parts: Buffer[] = [];
   #bytes = 0;

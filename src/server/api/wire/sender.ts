@@ -18,8 +18,6 @@ import type { Output } from "./output.ts";
 export const MESSAGE_PREFIX_BYTES = 5;
 /** Payloads up to this are copied beside their frame header, larger ones passed on by reference. */
 const COPIED_BYTES_MAX = 4_096;
-/** Room for the header blocks of an answer that went well. */
-const GRPC_BLOCKS_BYTES_MAX = 128;
 const PING_BYTES = 8;
 const SETTING_BYTES = 6;
 
@@ -200,7 +198,7 @@ export class Sender {
     this.#takeWindows(state, bytes);
     const output = this.#output;
     const { id } = state;
-    const start = output.reserve(3 * FRAME_HEADER_BYTES + GRPC_BLOCKS_BYTES_MAX + bytes);
+    const start = output.reserve(3 * FRAME_HEADER_BYTES + ResponseHeaderEncoder.fixedBytesMax + bytes);
     const { chunk } = output;
     let at = this.#encoder.writeGrpcHeaders(chunk, start + FRAME_HEADER_BYTES);
     writeFrameHeader(
@@ -375,7 +373,8 @@ export class Sender {
       this.#writeLongHeaders(state.id, fields, flags);
       return;
     }
-    const bound = fields === usual ? GRPC_BLOCKS_BYTES_MAX : ResponseHeaderEncoder.boundOf(fields);
+    const bound =
+      fields === usual ? ResponseHeaderEncoder.fixedBytesMax : ResponseHeaderEncoder.boundOf(fields);
     const output = this.#output;
     const start = output.reserve(FRAME_HEADER_BYTES + bound);
     const block = start + FRAME_HEADER_BYTES;

@@ -1,12 +1,7 @@
 import { grpcCode } from "../../../lib/errors.ts";
+import { SendBacklog } from "../send-backlog.ts";
 import { okStatus } from "../status.ts";
-import {
-  type CallContext,
-  type DuplexStream,
-  type MethodHandler,
-  sendQueueLimits,
-  type TransportOptions,
-} from "../transport.ts";
+import type { CallContext, DuplexStream, MethodHandler, TransportOptions } from "../transport.ts";
 import { GrpcCall } from "./grpc-call.ts";
 import { unexpectedEnd } from "./grpc-status.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -16,14 +11,10 @@ type StreamHandler = Exclude<MethodHandler, { kind: "unary" }>;
 
 /** A call that answers with a stream, and for `duplex` reads one too. */
 export class StreamCall extends GrpcCall implements DuplexStream {
-  queuedBytes = 0;
-  queuedMessages = 0;
-
+  readonly #backlog = new SendBacklog();
   readonly #handler: StreamHandler;
   #messageListener: ((message: Buffer) => void) | undefined;
   #halfCloseListener: (() => void) | undefined;
-  #drainListener: (() => void) | undefined;
-  #isSendBlocked = false;
   #hasRequest = false;
 
   constructor(
@@ -37,6 +28,14 @@ export class StreamCall extends GrpcCall implements DuplexStream {
     this.#handler = handler;
   }
 
+  get queuedBytes(): number {
+    return this.#backlog.bytes;
+  }
+
+  get queuedMessages(): number {
+    return this.#backlog.messages;
+  }
+
   get context(): CallContext {
     return this;
   }
@@ -46,24 +45,12 @@ export class StreamCall extends GrpcCall implements DuplexStream {
     const { length } = message;
     this.options.observer?.sent(this.path, length);
     this.open();
-    if (!this.host.sender.message(this, message)) {
-      this.queuedBytes += length;
-      this.queuedMessages++;
-    }
-    if (this.queuedBytes < sendQueueLimits.bytesMax && this.queuedMessages < sendQueueLimits.messagesMax)
-      return true;
-    this.#isSendBlocked = true;
-    return false;
+    if (!this.host.sender.message(this, message)) this.#backlog.add(length);
+    return this.#backlog.hasRoom();
   }
 
   override onTaken(messageBytes: number): void {
-    this.queuedBytes -= messageBytes;
-    this.queuedMessages--;
-    if (!this.#isSendBlocked || this.isFinished) return;
-    if (this.queuedBytes > sendQueueLimits.bytesMax / 2) return;
-    if (this.queuedMessages > sendQueueLimits.messagesMax / 2) return;
-    this.#isSendBlocked = false;
-    this.#drainListener?.();
+    this.#backlog.remove(messageBytes, this.isFinished);
   }
 
   onMessage(fn: (message: Buffer) => void): void {
@@ -75,7 +62,7 @@ export class StreamCall extends GrpcCall implements DuplexStream {
   }
 
   onDrain(fn: () => void): void {
-    this.#drainListener = fn;
+    this.#backlog.onDrain = fn;
   }
 
   pause(): void {

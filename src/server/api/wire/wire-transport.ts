@@ -1,11 +1,10 @@
 import type { Duplex } from "node:stream";
-import { assert } from "../../../lib/assert.ts";
 import type { Timer } from "../../../lib/clock.ts";
 import { createDeferred } from "../../../lib/deferred.ts";
 import { grpcCode } from "../../../lib/errors.ts";
 import { limits } from "../../../lib/limits.ts";
-import { Listener } from "../listener.ts";
-import type { ListenAddress, MethodTable, Transport, TransportOptions } from "../transport.ts";
+import { Listeners } from "../listener.ts";
+import type { MethodTable, Transport, TransportOptions } from "../transport.ts";
 import { unknownPathText } from "../unknown-path.ts";
 import { Connection, type ConnectionHooks } from "./connection.ts";
 import { HttpStream } from "./http-stream.ts";
@@ -20,11 +19,10 @@ export class WireTransport implements Transport, ConnectionHooks {
   readonly #methods: MethodTable;
   readonly #services: ReadonlySet<string>;
   readonly #options: TransportOptions;
-  readonly #listeners: readonly Listener[];
+  readonly #listeners: Listeners;
   readonly #connections = new Set<Connection>();
   #toFlush: Connection[] = [];
   #sweep: Timer | undefined;
-  #ports: readonly number[] = [];
   #isClosing = false;
   #onAllClosed: () => void = () => {};
 
@@ -32,39 +30,17 @@ export class WireTransport implements Transport, ConnectionHooks {
     this.#methods = methods;
     this.#options = options;
     this.#services = new Set([...methods.keys()].map((path) => path.slice(1, path.lastIndexOf("/"))));
-    const addresses: ListenAddress[] = [
-      { host: options.host, port: options.port, tls: options.tls },
-      ...options.alsoListen,
-    ];
-    this.#listeners = addresses.map(
-      (address) =>
-        new Listener(address, options, {
-          onHttp2: (socket) =>
-            this.connect(socket, `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`),
-          onHttp1: (socket) => {
-            if (options.onHttp1 === undefined) socket.destroy();
-            else options.onHttp1(socket);
-          },
-        }),
+    this.#listeners = new Listeners(options, (socket) =>
+      this.connect(socket, `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`),
     );
   }
 
   get ports(): readonly number[] {
-    return this.#ports;
+    return this.#listeners.ports;
   }
 
-  async listen(): Promise<number> {
-    const ports: number[] = [];
-    try {
-      for (const listener of this.#listeners) ports.push(await listener.listen());
-    } catch (error) {
-      for (const listener of this.#listeners) listener.stopAccepting();
-      throw error;
-    }
-    this.#ports = ports;
-    const first = ports[0];
-    assert(first !== undefined, "a transport has an address");
-    return first;
+  listen(): Promise<number> {
+    return this.#listeners.listen();
   }
 
   /** Serves a connection of HTTP/2 that somebody else accepted; its preface is still to come. */
@@ -82,7 +58,7 @@ export class WireTransport implements Transport, ConnectionHooks {
 
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true;
-    for (const listener of this.#listeners) listener.stopAccepting();
+    this.#listeners.stopAccepting();
     for (const connection of [...this.#connections]) connection.goAway();
     if (this.#connections.size > 0) {
       const allClosed = createDeferred<void>();
@@ -94,7 +70,7 @@ export class WireTransport implements Transport, ConnectionHooks {
     this.#sweep?.cancel();
     this.#sweep = undefined;
     for (const connection of [...this.#connections]) connection.destroy();
-    for (const listener of this.#listeners) listener.closeConnections();
+    this.#listeners.closeConnections();
   }
 
   accept(host: StreamHost, id: number, head: RequestHead): WireStream | undefined {

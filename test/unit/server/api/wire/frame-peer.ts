@@ -14,11 +14,11 @@ import {
   PREFACE,
   readUint31,
   readUint32,
-  writeFrameHeader,
 } from "../../../../../src/server/api/wire/frames.ts";
 import { HpackDecoder } from "../../../../../src/server/api/wire/hpack-decoder.ts";
 import { WireTransport } from "../../../../../src/server/api/wire/wire-transport.ts";
 import { SimClock } from "../../../../sim/clock.ts";
+import { frame, settings, uint32 } from "../../../../wire/http2-frames.ts";
 import { string } from "./reference-encoder.ts";
 
 export interface Frame {
@@ -171,34 +171,18 @@ export class FramePeer {
   }
 }
 
-export function frameOf(
-  type: number,
-  flags: number,
-  stream: number,
-  payload: Buffer = Buffer.alloc(0),
-): Buffer {
-  const frame = Buffer.alloc(9 + payload.length);
-  payload.copy(frame, writeFrameHeader(frame, 0, payload.length, type, flags, stream));
-  return frame;
+export { frame as frameOf, uint32, windowUpdate } from "../../../../wire/http2-frames.ts";
+
+export function settingsFrame(pairs: readonly (readonly [id: number, value: number])[] = []): Buffer {
+  return settings(...pairs);
 }
 
-export function settingsFrame(settings: readonly (readonly [id: number, value: number])[] = []): Buffer {
-  const payload = Buffer.alloc(6 * settings.length);
-  for (const [i, [id, value]] of settings.entries()) {
-    payload.writeUInt16BE(id, 6 * i);
-    payload.writeUInt32BE(value, 6 * i + 2);
-  }
-  return frameOf(frameType.settings, 0, 0, payload);
-}
-
-export const settingsAck = (): Buffer => frameOf(frameType.settings, frameFlag.ack, 0);
+export const settingsAck = (): Buffer => frame(frameType.settings, frameFlag.ack, 0);
 export const dataFrame = (stream: number, payload: Buffer, flags = 0): Buffer =>
-  frameOf(frameType.data, flags, stream, payload);
+  frame(frameType.data, flags, stream, payload);
 export const resetFrame = (stream: number, code: number = http2Error.cancel): Buffer =>
-  frameOf(frameType.rstStream, 0, stream, uint32(code));
-export const windowUpdate = (stream: number, bytes: number): Buffer =>
-  frameOf(frameType.windowUpdate, 0, stream, uint32(bytes));
-export const pingFrame = (flags = 0): Buffer => frameOf(frameType.ping, flags, 0, Buffer.alloc(8, 7));
+  frame(frameType.rstStream, 0, stream, uint32(code));
+export const pingFrame = (flags = 0): Buffer => frame(frameType.ping, flags, 0, Buffer.alloc(8, 7));
 
 export function headerBlock(fields: readonly string[]): Buffer {
   const parts: Buffer[] = [];
@@ -214,7 +198,7 @@ export const requestFields = (path: string, ...more: string[]): string[] => [
 ];
 
 export function headersFrame(stream: number, fields: readonly string[], flags = 0): Buffer {
-  return frameOf(frameType.headers, frameFlag.endHeaders | flags, stream, headerBlock(fields));
+  return frame(frameType.headers, frameFlag.endHeaders | flags, stream, headerBlock(fields));
 }
 
 /** A gRPC message with its prefix. */
@@ -233,12 +217,6 @@ export function callOf(
     headersFrame(stream, requestFields(`/t.T/${method}`)),
     dataFrame(stream, messageOf(payload), flags),
   ]);
-}
-
-export function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
 }
 
 /** Bytes of which each place can be told from its neighbours. */
