@@ -28,7 +28,6 @@ const eightBytes = new DataView(new ArrayBuffer(8));
 export class Writer {
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   #scratch = Buffer.allocUnsafeSlow(0);
-  #scratchBytesNext = 0;
   /** Where this message goes: the slab at first, the scratch buffer when it turns out large. */
   #buffer = this.#slab;
   /** The message ends here ... */
@@ -54,18 +53,9 @@ export class Writer {
   /** The message written since begin(); later messages do not touch its bytes. */
   finish(): Buffer {
     if (this.#buffer === this.#slab) return this.#slab.subarray(this.#position, this.#end);
-    if (this.byteLength * 8 >= this.#scratch.length * 7) return this.#giveScratch();
     const message = Buffer.allocUnsafeSlow(this.byteLength);
     this.#buffer.copy(message, 0, this.#position, this.#end);
     if (this.#scratch.length > SCRATCH_KEPT_BYTES_MAX) this.#scratch = Buffer.allocUnsafeSlow(0);
-    return message;
-  }
-
-  /** A message that fills the scratch buffer takes it along; the next one of its size finds one as large. */
-  #giveScratch(): Buffer {
-    const message = this.#scratch.subarray(this.#position, this.#end);
-    this.#scratchBytesNext = Math.min(message.length + (message.length >>> 4), SCRATCH_KEPT_BYTES_MAX);
-    this.#scratch = Buffer.allocUnsafeSlow(0);
     return message;
   }
 
@@ -278,12 +268,7 @@ export class Writer {
       this.#slab = target;
     } else {
       if (this.#buffer === this.#slab) this.#slabPosition = this.#end;
-      if (this.#scratch.length < needed) {
-        this.#scratch = Buffer.allocUnsafeSlow(
-          this.#scratchBytesNext >= needed ? this.#scratchBytesNext : needed * 2,
-        );
-        this.#scratchBytesNext = 0;
-      }
+      if (this.#scratch.length < needed) this.#scratch = Buffer.allocUnsafeSlow(needed * 2);
       target = this.#scratch;
     }
     const position = target.length - written;
