@@ -410,8 +410,8 @@ export class Connection implements StreamHost, FrameSink {
   #onPriority(streamId: number, source: Buffer, start: number, end: number): void {
     if (streamId === 0) fail(http2Error.protocolError, "PRIORITY on stream 0");
     this.#admit("idle");
-    if (end - start !== 5) this.#resetById(streamId, http2Error.frameSizeError);
-    else if (readUint31(source, start) === streamId) this.#resetById(streamId, http2Error.protocolError);
+    if (end - start !== 5) this.#onBadPriority(streamId, http2Error.frameSizeError);
+    else if (readUint31(source, start) === streamId) this.#onBadPriority(streamId, http2Error.protocolError);
   }
 
   #onReset(streamId: number, bytes: number): void {
@@ -481,10 +481,11 @@ export class Connection implements StreamHost, FrameSink {
     this.#forget(stream, "resetByUs");
   }
 
-  #resetById(streamId: number, code: Http2ErrorCode): void {
+  #onBadPriority(streamId: number, code: Http2ErrorCode): void {
     const stream = this.#streams.get(streamId);
     if (stream !== undefined) this.#breakOff(stream, code);
-    else if (streamId > this.#lastStreamId) fail(code, "a bad PRIORITY frame");
+    // A stream that has ended cannot be reset: the error is the connection's (RFC 9113, section 5.4).
+    else fail(code, "a bad PRIORITY frame");
   }
 
   #wakeWaiting(): void {

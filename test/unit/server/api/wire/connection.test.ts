@@ -643,6 +643,21 @@ describe("Connection", () => {
       assert.deepEqual(peer.send(pingFrame()), ["PING ACK", "GOAWAY 0 ENHANCE_YOUR_CALM too_many_pings"]);
     });
 
+    it("comes to a bad PRIORITY of a stream that has been answered, which resets one that has not", () => {
+      const bad: [Buffer, string][] = [
+        [frameOf(frameType.priority, 0, 1, Buffer.alloc(4)), "FRAME_SIZE_ERROR"],
+        [frameOf(frameType.priority, 0, 1, Buffer.from([0, 0, 0, 1, 0])), "PROTOCOL_ERROR"],
+      ];
+      for (const [frame, code] of bad) {
+        const answered = opened();
+        assert.deepEqual(answered.send(callOf(1, "Echo", nothing)), echoed(1));
+        assert.deepEqual(answered.send(frame), [`GOAWAY 1 ${code}`]);
+        const waiting = opened();
+        assert.deepEqual(waiting.send(callOf(1, "Never", nothing), frame), [`RST_STREAM 1 ${code}`]);
+        assertServes(waiting, 3);
+      }
+    });
+
     it("comes to frames of a wrong size, and on a wrong stream", () => {
       const frames: [Buffer, string][] = [
         [frameOf(frameType.ping, 0, 0, Buffer.alloc(7)), "FRAME_SIZE_ERROR"],
@@ -657,6 +672,8 @@ describe("Connection", () => {
         [frameOf(frameType.goaway, 0, 0, Buffer.alloc(7)), "FRAME_SIZE_ERROR"],
         [frameOf(frameType.pushPromise, 0, 1, Buffer.alloc(8)), "PROTOCOL_ERROR"],
         [frameOf(frameType.continuation, 0, 1), "PROTOCOL_ERROR"],
+        [frameOf(frameType.priority, 0, 0, Buffer.alloc(5)), "PROTOCOL_ERROR"],
+        [frameOf(frameType.priority, 0, 3, Buffer.alloc(4)), "FRAME_SIZE_ERROR"],
         [dataFrame(0, nothing), "PROTOCOL_ERROR"],
         [dataFrame(1, Buffer.from([1]), frameFlag.padded), "PROTOCOL_ERROR"],
         [headersFrame(0, requestFields("/t.T/Echo")), "PROTOCOL_ERROR"],
