@@ -61,7 +61,7 @@ for (const suite of suites) {
 console.log("\n=== the revision before against this one (for people to read: it passes and fails nothing)");
 await run("npm", [
   ...["run", "bench", "--", "--compare", "HEAD~1", "--only", "put,range", "--clients", "100"],
-  ...["--seconds", "1", "--repeat", "3", "--no-bare"],
+  ...["--seconds", "1", "--repeat", "3"],
 ]);
 for (const failure of failures) console.log(`\n=== failed: ${failure}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

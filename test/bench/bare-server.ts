@@ -1,10 +1,10 @@
 /**
- * The yardstick of the bench: our gRPC transport with canned answers behind it, so what remains is what the transport
- * costs. `node --import tsx test/bench/bare-server.ts <port>`
+ * The yardstick of the bench: a gRPC transport with canned answers behind it, so what remains is what the transport
+ * costs. `node --import tsx test/bench/bare-server.ts <port> <wire|grpc-js>`
  */
 import { SystemClock } from "../../src/lib/clock.ts";
 import { silentLog } from "../../src/lib/log.ts";
-import { createWireTransport, type MethodTable } from "../../src/server/api/index.ts";
+import { createGrpcTransport, createWireTransport, type MethodTable } from "../../src/server/api/index.ts";
 import { Message } from "../harness/index.ts";
 
 const header = new Message().integer(1, 1).integer(2, 1).integer(3, 1).integer(4, 1);
@@ -15,7 +15,8 @@ const methods: MethodTable = new Map([
   ["/etcdserverpb.KV/Range", { kind: "unary", handle: () => answer }],
 ]);
 
-const transport = createWireTransport(methods, {
+const createTransport = process.argv[3] === "grpc-js" ? createGrpcTransport : createWireTransport;
+const transport = createTransport(methods, {
   host: "127.0.0.1",
   port: Number(process.argv[2]),
   messageBytesMax: 2_097_152,

@@ -1,7 +1,7 @@
 /**
  * Drives MetaStore and etcd in turn with the same load: npm run bench [-- --quick] [--only put,range] [--clients 1,100]
  * [--seconds 3] [--repeat 5] [--keys 10000] [--members 3 [--to all|leader]] [--against etcd|none|<another etcd program>]
- * [--storage memory|rocksdb|both] [--tls] [--grpc-transport NAME] [--rate N] [--no-bare] [--write], or the working tree
+ * [--storage memory|rocksdb|both] [--tls] [--grpc-transport NAME] [--rate N] [--write], or the working tree
  * and a revision of it: npm run bench -- --compare REV. `--only store` and `--only growth [--huge]` are parts that take
  * minutes. `--write` puts the result into docs/BENCHMARKS.md.
  */
@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { repositoryRoot } from "../harness/index.ts";
 import { engineAimOf, etcdAimOf, growthAim, transportAim } from "./aims.ts";
 import { build, checkBuild } from "./build.ts";
-import { bareTransport, type Contender, etcd, findEtcd, metaStore } from "./contender.ts";
+import { bareGrpcJs, bareWire, type Contender, etcd, findEtcd, metaStore } from "./contender.ts";
 import { type ContestSettings, contest } from "./contest.ts";
 import { writePart } from "./document.ts";
 import { type BenchFlags, readFlags } from "./flags.ts";
@@ -75,12 +75,15 @@ async function measureTable(
   return pairings.flatMap((pairing) => pairingLines(pairing, results));
 }
 
-/** Put throughput beside that of the transport alone. */
+/** Put throughput beside that of each transport alone. */
 async function measureBare(settings: ContestSettings): Promise<string[]> {
   const subject = metaStore({ engine: "memory", grpcTransport: flags.grpcTransport });
   const folder = join(settings.folder, "bare");
-  const results = await contest([subject, bareTransport], [[BARE_POINT]], { ...settings, folder });
-  return pairingLines({ subject, base: bareTransport, aimOf: () => transportAim }, results);
+  const results = await contest([subject, bareGrpcJs, bareWire], [[BARE_POINT]], { ...settings, folder });
+  return [
+    ...pairingLines({ subject, base: bareGrpcJs, aimOf: () => transportAim }, results),
+    ...pairingLines({ subject, base: bareWire, aimOf: () => undefined }, results),
+  ];
 }
 
 async function measureGrowth(settings: ContestSettings): Promise<string[]> {
@@ -127,13 +130,9 @@ async function main(folder: string): Promise<void> {
   checkBuild();
   if (flags.hasTable) {
     const { name, title } = tablePart(flags);
-    const measure = async (): Promise<string[]> => {
-      const lines = await measureTable(againstEtcd(etcdProgram), settings);
-      const hasBare = flags.hasBare && flags.only === undefined && name === "table";
-      return hasBare ? [...lines, ...(await measureBare(settings))] : lines;
-    };
-    await part(name, title, measure, setting);
+    await part(name, title, () => measureTable(againstEtcd(etcdProgram), settings), setting);
   }
+  if (flags.hasBare) await part("bare", "The transport alone", () => measureBare(settings), setting);
   if (flags.hasStore) {
     const { grpcTransport } = flags;
     const subjects = flags.engines.map((engine) => metaStore({ engine, grpcTransport }));

@@ -47,7 +47,9 @@ export function etcd(program: string): Contender {
   return { title: "etcd", kind: "etcd", program, flags: [...QUOTA_FLAGS, "--log-level", "error"] };
 }
 
-export const bareTransport: Contender = { title: "its bare transport", kind: "transport", flags: [] };
+/** Only a transport, with canned answers. */
+export const bareGrpcJs: Contender = { title: "bare grpc-js", kind: "transport", flags: ["grpc-js"] };
+export const bareWire: Contender = { title: "the bare wire", kind: "transport", flags: ["wire"] };
 
 /** The etcd to compare with: the one on the PATH, another program, or none. */
 export function findEtcd(against: string): string | undefined {
@@ -73,7 +75,8 @@ export function commandLine(contender: Contender, place: Place): string[] {
   if (contender.kind === "transport") {
     const script = join(repositoryRoot, "test", "bench", "bare-server.ts");
     const port = String(place.clientPort);
-    return [process.execPath, ...place.nodeFlags, "--import", import.meta.resolve("tsx"), script, port];
+    const loader = ["--import", import.meta.resolve("tsx")];
+    return [process.execPath, ...place.nodeFlags, ...loader, script, port, ...contender.flags];
   }
   const url = `http://127.0.0.1:${place.clientPort}`;
   const urls = place.tlsPort === undefined ? url : `${url},https://127.0.0.1:${place.tlsPort}`;

@@ -18,7 +18,7 @@ const head = [
 ].join("\n");
 
 /** The parts, in the order they stand in. */
-const order = ["table", "members", "rocksdb", "both", "tls", "store", "growth"];
+const order = ["table", "members", "rocksdb", "both", "tls", "bare", "store", "growth"];
 
 /** Replaces one part of docs/BENCHMARKS.md, or adds it; the others stay as they are. */
 export function writePart(name: string, title: string, lines: readonly string[]): void {

@@ -7,6 +7,7 @@ export interface BenchFlags {
   /** Workloads; all when absent. */
   readonly only: readonly string[] | undefined;
   readonly hasTable: boolean;
+  readonly hasBare: boolean;
   readonly hasStore: boolean;
   readonly hasGrowth: boolean;
   readonly clients: readonly number[] | undefined;
@@ -26,12 +27,11 @@ export interface BenchFlags {
   readonly grpcTransport: string | undefined;
   readonly rate: number | undefined;
   readonly isHuge: boolean;
-  readonly hasBare: boolean;
   readonly isWritten: boolean;
 }
 
 /** Parts that take minutes, so only when they are named. */
-const PARTS = ["store", "growth"];
+const PARTS = ["bare", "store", "growth"];
 
 export function readFlags(args: readonly string[]): BenchFlags {
   const { values } = parseArgs({
@@ -52,10 +52,8 @@ export function readFlags(args: readonly string[]): BenchFlags {
       "grpc-transport": { type: "string" },
       rate: { type: "string" },
       huge: { type: "boolean", default: false },
-      bare: { type: "boolean", default: true },
       write: { type: "boolean", default: false },
     },
-    allowNegative: true,
   });
   const named = values.only?.split(",");
   const workloads = named?.filter((name) => !PARTS.includes(name));
@@ -65,6 +63,7 @@ export function readFlags(args: readonly string[]): BenchFlags {
     isQuick: values.quick,
     only: workloads,
     hasTable: workloads === undefined || workloads.length > 0,
+    hasBare: named?.includes("bare") ?? false,
     hasStore: named?.includes("store") ?? false,
     hasGrowth: named?.includes("growth") ?? false,
     clients: values.clients?.split(",").map(numberOf),
@@ -81,7 +80,6 @@ export function readFlags(args: readonly string[]): BenchFlags {
     grpcTransport: values["grpc-transport"],
     rate: number(values.rate),
     isHuge: values.huge,
-    hasBare: values.bare,
     isWritten: values.write,
   };
   check(flags);
