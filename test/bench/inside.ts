@@ -13,8 +13,8 @@ export interface Inside {
   /** All pauses of the garbage collector together, and the longest. */
   readonly gcMs: number;
   readonly gcMaxMs: number;
-  /** The file of the CPU profile, when there was to be one. */
-  readonly profile?: string;
+  /** The files of the CPU profiles, one for each process, when there were to be any. */
+  readonly profiles?: readonly string[];
 }
 
 /** Flags of Node that put the probe into a server. */
@@ -47,7 +47,8 @@ export class Probe {
   }
 
   async end(): Promise<Inside> {
-    return (await this.#ask("end")) as Inside;
+    const { profile, ...seen } = (await this.#ask("end")) as Inside & { readonly profile?: string };
+    return profile === undefined ? seen : { ...seen, profiles: [profile] };
   }
 
   close(): void {
@@ -62,12 +63,13 @@ export class Probe {
   }
 }
 
-/** Of several members: the worst lag and pause, the sum of the pauses. */
+/** Of several members: the worst lag and pause, the sum of the pauses, all profiles. */
 export function together(parts: readonly Inside[]): Inside | undefined {
   const [first] = parts;
   if (first === undefined) return undefined;
+  const profiles = parts.flatMap((part) => part.profiles ?? []);
   return {
-    ...first,
+    ...(profiles.length > 0 ? { profiles } : {}),
     lagP999Ms: Math.max(...parts.map((part) => part.lagP999Ms)),
     lagMaxMs: Math.max(...parts.map((part) => part.lagMaxMs)),
     gcMs: parts.reduce((sum, part) => sum + part.gcMs, 0),

@@ -1,7 +1,8 @@
 /**
  * Where the server's time goes: npm run profile -- put [--clients 100] [--seconds 5] [--storage memory|rocksdb] [--tls]
- * [--grpc-transport NAME] [--keys 10000] [--out FILE.html]. Drives the built server with a workload of the bench, prints
- * self time by stage and by function over the loaded period, and writes a flame graph and the .cpuprofile beside it.
+ * [--members 1] [--grpc-transport NAME] [--keys 10000] [--out FILE.html]. Drives the built server with a workload of the
+ * bench, prints self time by stage and by function over the loaded period, and writes a flame graph and the .cpuprofile
+ * beside it; with several members, of the leader first and then of each follower.
  */
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,6 +29,7 @@ const { values: flags, positionals } = parseArgs({
     seconds: { type: "string", default: "5" },
     keys: { type: "string", default: "10000" },
     storage: { type: "string", default: "memory" },
+    members: { type: "string", default: "1" },
     tls: { type: "boolean", default: false },
     "grpc-transport": { type: "string" },
     out: { type: "string" },
@@ -41,14 +43,14 @@ function workloadOf(name: string | undefined): WorkloadName {
   throw new Error(`tell what to profile: npm run profile -- ${known.join(" | ")}`);
 }
 
-/** The profile of the loaded period is in the measurement's `inside`. */
+/** The profiles of the loaded period are in the measurement's `inside`. */
 async function run(workload: WorkloadName, folder: string): Promise<Measurement> {
   const server = metaStore({
     engine: flags.storage === "rocksdb" ? "rocksdb" : "memory",
     grpcTransport: flags["grpc-transport"],
   });
   const target = await startTarget(server, {
-    ...{ folder: join(folder, "server"), members: 1, to: "all", isTls: flags.tls },
+    ...{ folder: join(folder, "server"), members: Number(flags.members), to: "all", isTls: flags.tls },
     isProfiled: true,
   });
   try {
@@ -60,8 +62,7 @@ async function run(workload: WorkloadName, folder: string): Promise<Measurement>
     const warmUp = { ...load, seconds: WARM_UP_SECONDS };
     await generator.measure({ ...unseen, begin: nothing, end: nothing }, warmUp);
     const measured = await generator.measure(target, { ...load, seconds: Number(flags.seconds) });
-    const file = measured.inside?.profile;
-    if (file === undefined) throw new Error("the server wrote no profile");
+    if (measured.inside?.profiles === undefined) throw new Error("the server wrote no profile");
     return measured;
   } finally {
     await target.kill();
@@ -113,14 +114,18 @@ const out = flags.out ?? join(tmpdir(), `metastore-profile-${workload}.html`);
 const folder = mkdtempSync(join(tmpdir(), "metastore-profile-"));
 try {
   const measured = await run(workload, folder);
-  const file = measured.inside?.profile ?? "";
-  const root = readProfile(file);
-  const title = `${workload}, ${flags.clients} clients, ${flags.storage}: ${figure(measured.perSecond)} calls a second`;
-  print(root, measured);
-  writeFileSync(out, flameGraph(root, title, measured.count));
-  const raw = `${out.replace(/\.html$/, "")}.cpuprofile`;
-  copyFileSync(file, raw);
-  console.log(`flame graph: ${out}\nfor other tools: ${raw}`);
+  const files = measured.inside?.profiles ?? [];
+  for (const [i, file] of files.entries()) {
+    const member = i === 0 ? "leader" : `follower-${i}`;
+    const name = `${out.replace(/\.html$/, "")}${files.length > 1 ? `-${member}` : ""}`;
+    const root = readProfile(file);
+    const title = `${workload}, ${flags.clients} clients, ${flags.storage}: ${figure(measured.perSecond)} calls a second`;
+    if (files.length > 1) console.log(`\n### ${member}\n`);
+    print(root, measured);
+    writeFileSync(`${name}.html`, flameGraph(root, title, measured.count));
+    copyFileSync(file, `${name}.cpuprofile`);
+    console.log(`flame graph: ${name}.html\nfor other tools: ${name}.cpuprofile`);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -21,7 +21,7 @@ const areas: readonly (readonly [pattern: RegExp, stage: string])[] = [
   [/^src\/server\/state\//, "state"],
   [/^src\/server\/lease\//, "lease"],
   [/^src\/(server\/metrics|lib\/(metrics|histogram|event-loop-lag))/, "metrics"],
-  [/^src\/lib\/(fs|file-operations|crc32c)/, "wal"],
+  [/^src\/lib\/(fs|file-operations|crc)/, "wal"],
   [/^src\/lib\//, "lib"],
   [/^src\/server\//, "server"],
   [/^src\//, "cli"],

@@ -53,7 +53,13 @@ abstract class ProbedTarget {
   }
 
   async end(): Promise<Inside | undefined> {
-    return together(await Promise.all(this.#probes.map((probe) => probe.end())));
+    const parts = await Promise.all(this.#probes.map((probe) => probe.end()));
+    return together([...parts.slice(this.leading), ...parts.slice(0, this.leading)]);
+  }
+
+  /** Which of the processes is named first. */
+  protected get leading(): number {
+    return 0;
   }
 
   protected closeProbes(): void {
@@ -129,7 +135,7 @@ class ClusterTarget extends ProbedTarget implements Target {
   readonly ca = undefined;
   readonly #cluster: Cluster;
   readonly #to: "all" | "leader";
-  #leader: ServerProcess | undefined;
+  #leader: Cluster["members"][number] | undefined;
   #endpoints: readonly string[] = [];
 
   private constructor(cluster: Cluster, probes: readonly Probe[], options: TargetOptions) {
@@ -169,12 +175,19 @@ class ClusterTarget extends ProbedTarget implements Target {
     const leader = await this.#cluster.waitForLeader();
     const others = this.#cluster.members.filter((member) => member !== leader);
     const chosen = this.#to === "leader" ? [leader] : [leader, ...others];
-    this.#leader = leader.process;
+    this.#leader = leader;
     this.#endpoints = chosen.map(({ endpoint }) => endpoint);
   }
 
   metrics(): Promise<string> {
-    return this.#leader?.metrics() ?? Promise.reject(new Error("there is no leader"));
+    return this.#leader?.process.metrics() ?? Promise.reject(new Error("there is no leader"));
+  }
+
+  protected override get leading(): number {
+    return Math.max(
+      0,
+      this.#cluster.members.findIndex((member) => member === this.#leader),
+    );
   }
 
   kill(): Promise<void> {

@@ -1,4 +1,4 @@
-import { crc32c } from "../../lib/crc32c.ts";
+import { crc32 } from "../../lib/crc32.ts";
 import { DecodeError } from "../../lib/errors.ts";
 import { FRAME_HEADER_BYTES } from "./frame.ts";
 
@@ -90,7 +90,7 @@ export class FrameReader {
   }
 
   #deliver(frame: Buffer): void {
-    if (crc32c(frame, 0, FRAME_HEADER_BYTES) !== frame.readUInt32LE(4)) {
+    if (crc32(frame, 0, FRAME_HEADER_BYTES) !== frame.readUInt32LE(4)) {
       throw new DecodeError("a frame fails its checksum");
     }
     this.#onPayload(frame.subarray(FRAME_HEADER_BYTES));

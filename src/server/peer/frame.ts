@@ -1,10 +1,10 @@
 import { Reader, Writer } from "../../codec/index.ts";
-import { crc32c } from "../../lib/crc32c.ts";
+import { crc32 } from "../../lib/crc32.ts";
 import { DecodeError } from "../../lib/errors.ts";
 import type { Message } from "../raft/index.ts";
 import { MessageReader, writeMessage } from "./message-codec.ts";
 
-/** Length and CRC-32C of the payload, 4 bytes each, little-endian. */
+/** Length and CRC-32 of the payload, 4 bytes each, little-endian. */
 export const FRAME_HEADER_BYTES = 8;
 
 /** metastorepb.PeerFrame. */
@@ -24,7 +24,7 @@ export function encodeFramed(write: (writer: Writer) => void): Buffer {
   writer.reserve(FRAME_HEADER_BYTES);
   const frame = writer.finish();
   frame.writeUInt32LE(frame.length - FRAME_HEADER_BYTES, 0);
-  frame.writeUInt32LE(crc32c(frame, 0, FRAME_HEADER_BYTES), 4);
+  frame.writeUInt32LE(crc32(frame, 0, FRAME_HEADER_BYTES), 4);
   return frame;
 }
 

@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from "node:path";
 import { assert } from "../../lib/assert.ts";
-import { crc32c } from "../../lib/crc32c.ts";
+import { crc32 } from "../../lib/crc32.ts";
 import { StorageFailure, UsageError } from "../../lib/errors.ts";
 import { readWhole, writeAtomically } from "../../lib/file-operations.ts";
 import { DirectoryLocked, errorCode, type Fs, type FsLock } from "../../lib/fs.ts";
@@ -251,7 +251,7 @@ function metadataFields(clusterId: string, memberId: string, engine: EngineKind)
 }
 
 function checksumOf(fields: Record<string, unknown>): string {
-  return crc32c(Buffer.from(JSON.stringify(fields), "utf8")).toString(16);
+  return crc32(Buffer.from(JSON.stringify(fields), "utf8")).toString(16);
 }
 
 function decodeMetadata(text: string, path: string): Metadata {

@@ -1,4 +1,4 @@
-import { crc32c } from "../../lib/crc32c.ts";
+import { crc32 } from "../../lib/crc32.ts";
 import { digestBytes } from "../../lib/digest.ts";
 import { DecodeError, StorageFailure } from "../../lib/errors.ts";
 import type { SnapshotMetadata } from "../raft/index.ts";
@@ -37,7 +37,7 @@ export function encodeSnapshotHeader({ clusterId, memberId, metadata }: Snapshot
   bytes.writeBigUInt64LE(clusterId, 16);
   bytes.writeBigUInt64LE(memberId, 24);
   const end = encodeSnapshotMark(bytes, FIXED_BYTES, metadata);
-  bytes.writeUInt32LE(crc32c(bytes, 0, 0, end), end);
+  bytes.writeUInt32LE(crc32(bytes, 0, 0, end), end);
   return bytes;
 }
 
@@ -89,14 +89,14 @@ export function decodeSnapshotHeader(bytes: Buffer, path: string): SnapshotHeade
 
 /** The checksum that ends a header, and that the chunks go on from. */
 export function headerChecksum(header: Buffer): number {
-  return crc32c(header, 0, 0, header.length - 4);
+  return crc32(header, 0, 0, header.length - 4);
 }
 
 /** The header of a chunk, or for no data the beginning of the footer; its checksum is at byte 4. */
 export function encodeChunkHeader(data: Uint8Array, checksum: number): Buffer {
   const bytes = Buffer.alloc(chunkHeaderBytes);
   bytes.writeUInt32LE(data.length, 0);
-  bytes.writeUInt32LE(crc32c(data, crc32c(bytes, checksum, 0, 4)), 4);
+  bytes.writeUInt32LE(crc32(data, crc32(bytes, checksum, 0, 4)), 4);
   return bytes;
 }
 

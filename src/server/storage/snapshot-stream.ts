@@ -1,5 +1,5 @@
 import { assert } from "../../lib/assert.ts";
-import { crc32c } from "../../lib/crc32c.ts";
+import { crc32 } from "../../lib/crc32.ts";
 import { createDigest, type Digest } from "../../lib/digest.ts";
 import { DecodeError } from "../../lib/errors.ts";
 import {
@@ -133,7 +133,7 @@ async function* readChunks(
         throw damagedSnapshot(name, `chunk ${chunkCount} at byte ${start} claims ${size} bytes`);
       }
       const data = size === 0 ? new Uint8Array(0) : await reader.take(size, `chunk ${chunkCount}`);
-      checksum = crc32c(data, crc32c(head, checksum, 0, 4));
+      checksum = crc32(data, crc32(head, checksum, 0, 4));
       if (head.readUInt32LE(4) !== checksum) {
         throw damagedSnapshot(
           name,

@@ -1,4 +1,4 @@
-import { crc32c } from "../../lib/crc32c.ts";
+import { crc32 } from "../../lib/crc32.ts";
 import { sectorBytes, writeUint64 } from "./wal-layout.ts";
 
 /**
@@ -44,7 +44,7 @@ export function encodeFrameHeader(target: Buffer, at: number, header: FrameHeade
   writeUint64(target, at + 8, header.sequence);
   target.writeUInt32LE(header.mask, at + 16);
   target.writeUInt32LE(0, at + 20);
-  target.writeUInt32LE(crc32c(target, seed, at, at + 24), at + 24);
+  target.writeUInt32LE(crc32(target, seed, at, at + 24), at + 24);
   target.writeUInt32LE(HEADER_MAGIC, at + 28);
 }
 
@@ -59,7 +59,7 @@ export function encodeMarker(type: 2 | 3, sequence: number, seed: number): Buffe
 export function decodeFrameHeader(source: Buffer, at: number, seed: number): FrameHeader | undefined {
   if (at + frameHeaderBytes > source.length) return undefined;
   if (source.readUInt32LE(at + 28) !== HEADER_MAGIC) return undefined;
-  if (source.readUInt32LE(at + 24) !== crc32c(source, seed, at, at + 24)) return undefined;
+  if (source.readUInt32LE(at + 24) !== crc32(source, seed, at, at + 24)) return undefined;
   const type = source.readUInt32LE(at + 4);
   const sequence = source.readUInt32LE(at + 8) + source.readUInt32LE(at + 12) * 0x1_0000_0000;
   if (type !== frameType.data && type !== frameType.marker && type !== frameType.end) return undefined;
@@ -91,7 +91,7 @@ export function sealFrame(
 
 /** The chain value of the frame in [start, end): the checksum of all before it carried on over header and body. */
 export function chainOf(source: Buffer, start: number, end: number, chain: number): number {
-  return crc32c(source, chain, start, end - frameTrailerBytes);
+  return crc32(source, chain, start, end - frameTrailerBytes);
 }
 
 /** Whether the trailer of the frame that ends at `end` states this chain value. */

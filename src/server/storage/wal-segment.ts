@@ -1,4 +1,4 @@
-import { crc32c } from "../../lib/crc32c.ts";
+import { crc32 } from "../../lib/crc32.ts";
 import { StorageFailure } from "../../lib/errors.ts";
 import type { HardState } from "../raft/index.ts";
 import { readUint64, sectorBytes, writeUint64 } from "./wal-layout.ts";
@@ -69,7 +69,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   writeUint64(bytes, 72, header.hardState.term);
   bytes.writeBigUInt64LE(header.hardState.vote, 80);
   writeUint64(bytes, 88, header.hardState.commit);
-  bytes.writeUInt32LE(crc32c(bytes, 0, 0, CHECKSUM_AT), CHECKSUM_AT);
+  bytes.writeUInt32LE(crc32(bytes, 0, 0, CHECKSUM_AT), CHECKSUM_AT);
   return bytes;
 }
 
@@ -85,7 +85,7 @@ export function decodeSegmentHeader(bytes: Buffer, path: string): SegmentHeader 
     throw damagedSegment(path, "at byte 0: it does not begin with the mark of a log segment");
   }
   const version = bytes.readUInt32LE(8);
-  const isWhole = crc32c(bytes, 0, 0, CHECKSUM_AT) === bytes.readUInt32LE(CHECKSUM_AT);
+  const isWhole = crc32(bytes, 0, 0, CHECKSUM_AT) === bytes.readUInt32LE(CHECKSUM_AT);
   if (isWhole && version > segmentFormatVersion) {
     throw new StorageFailure(
       `${path} has log format ${version}, this MetaStore reads up to ${segmentFormatVersion}`,

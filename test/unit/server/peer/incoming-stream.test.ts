@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { crc32c } from "../../../../src/lib/crc32c.ts";
+import { crc32 } from "../../../../src/lib/crc32.ts";
 import { decodeFrame, encodeFrame } from "../../../../src/server/peer/frame.ts";
 import { FrameReader } from "../../../../src/server/peer/frame-reader.ts";
 import { type Message, messageType } from "../../../../src/server/raft/index.ts";
@@ -153,6 +153,6 @@ describe("A stream that a peer dialled", () => {
 function encodeGarbage(): Buffer {
   const frame = Buffer.from(encodeFrame({ messages: [], ping: 300, pong: 0 }));
   frame.fill(0xff, 9);
-  frame.writeUInt32LE(crc32c(frame, 0, 8), 4);
+  frame.writeUInt32LE(crc32(frame, 0, 8), 4);
   return frame;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { crc32c } from "../../../../src/lib/crc32c.ts";
+import { crc32 } from "../../../../src/lib/crc32.ts";
 import { createDigest } from "../../../../src/lib/digest.ts";
 import { DecodeError } from "../../../../src/lib/errors.ts";
 import { FRAME_HEADER_BYTES } from "../../../../src/server/peer/frame.ts";
@@ -220,6 +220,6 @@ function encodeUnknown(): Buffer {
   const frame = encodeSnapshotRecord({ kind: "chunk", chunk: Buffer.from("x") });
   const unknown = Buffer.from(frame);
   unknown[8] = 0x22;
-  unknown.writeUInt32LE(crc32c(unknown, 0, FRAME_HEADER_BYTES), 4);
+  unknown.writeUInt32LE(crc32(unknown, 0, FRAME_HEADER_BYTES), 4);
   return unknown;
 }

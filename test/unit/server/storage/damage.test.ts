@@ -186,10 +186,10 @@ describe("Damage to a log", function () {
   it("keeps what a newer version wrote from being read", async () => {
     const { files } = await sampleLog(true);
     const [[path, content]] = [...files] as [[string, Buffer]];
-    const { crc32c } = await import("../../../../src/lib/crc32c.ts");
+    const { crc32 } = await import("../../../../src/lib/crc32.ts");
     const newer = Buffer.from(content);
     newer.writeUInt32LE(2, 8);
-    newer.writeUInt32LE(crc32c(newer, 0, 0, 508), 508);
+    newer.writeUInt32LE(crc32(newer, 0, 0, 508), 508);
     const fs = new SimFs({ seed: 1 });
     await fs.createDirectory(walDirectory);
     fs.place(path, newer);
