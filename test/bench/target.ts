@@ -184,10 +184,7 @@ class ClusterTarget extends ProbedTarget implements Target {
   }
 
   protected override get leading(): number {
-    return Math.max(
-      0,
-      this.#cluster.members.findIndex((member) => member === this.#leader),
-    );
+    return this.#leader === undefined ? 0 : this.#cluster.members.indexOf(this.#leader);
   }
 
   kill(): Promise<void> {

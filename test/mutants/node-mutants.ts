@@ -88,7 +88,7 @@ export const nodeMutants: readonly Mutant[] = [
     rule: "a command is answered after it was applied",
     file: "applier.ts",
     from: "    let answer: unknown;\n",
-    to: "    let answer: unknown;\n    if (isOurs) this.#sink.resolve(id.sequence, answer);\n",
+    to: "    let answer: unknown;\n    if (sequence > 0) this.#sink.resolve(sequence, answer);\n",
   },
   {
     number: 112,
@@ -118,8 +118,8 @@ export const nodeMutants: readonly Mutant[] = [
     number: 115,
     rule: "a command that fails otherwise than by a refusal ends the member",
     file: "applier.ts",
-    from: "      if (!(error instanceof RequestError)) throw error;\n      if (isOurs)",
-    to: "      if (!(error instanceof Error)) throw error;\n      if (isOurs)",
+    from: "      if (!(error instanceof RequestError)) throw error;\n      if (sequence > 0)",
+    to: "      if (!(error instanceof Error)) throw error;\n      if (sequence > 0)",
   },
   {
     number: 116,

@@ -11,17 +11,20 @@ import {
   type SnapshotMetadata,
 } from "../raft/index.ts";
 import {
+  type Command,
   type CommandId,
   decodeCommand,
   decodeMemberChange,
-  type ProposedCommand,
   type StateMachine,
+  sequenceReader,
 } from "../state/index.ts";
 import type { EngineLoader, Want } from "../storage/index.ts";
 import type { NodeObserver } from "./types.ts";
 
 /** What the applier needs of the member, and tells it. */
 export interface ApplierSink {
+  /** The command of the proposal of this run with that sequence number, where it is still at hand. */
+  command(sequence: number): Command | undefined;
   /** The proposal of this run with that sequence number was answered by the log. */
   resolve(sequence: number, answer: unknown): void;
   reject(sequence: number, error: Error): void;
@@ -46,6 +49,8 @@ export class Applier {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #run: Omit<CommandId, "sequence">;
+  /** The sequence number of an entry that this run has proposed; 0 for any other. */
+  readonly #ownSequence: (entry: Uint8Array) => number;
   readonly #slowMs: number;
   readonly #observer: NodeObserver | undefined;
   readonly #sink: ApplierSink;
@@ -71,6 +76,7 @@ export class Applier {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#run = options.run;
+    this.#ownSequence = sequenceReader(options.run);
     this.#slowMs = options.slowMs;
     this.#observer = options.observer;
     this.#index = options.position.index;
@@ -95,7 +101,7 @@ export class Applier {
   }
 
   /** `commands`: those of the entries where they have been decoded, in step with them. */
-  #applyNow(entries: readonly Entry[], commands: readonly (ProposedCommand | undefined)[] | undefined): void {
+  #applyNow(entries: readonly Entry[], commands: readonly (Command | undefined)[] | undefined): void {
     let nowMs = this.#clock.nowMs();
     this.#state.lessor.observe(nowMs);
     for (const [i, entry] of entries.entries()) {
@@ -111,12 +117,12 @@ export class Applier {
    */
   async #applyLoaded(loader: EngineLoader, entries: readonly Entry[]): Promise<void> {
     for (let at = 0; at < entries.length && !this.#isStopped; ) {
-      const commands: (ProposedCommand | undefined)[] = [];
+      const commands: (Command | undefined)[] = [];
       const wants: Want[] = [];
       const from = at;
       for (; at < entries.length; at++) {
-        const command = commandOf(entries[at] as Entry);
-        const touched = command === undefined ? [] : this.#state.wants(command.command);
+        const command = this.#commandOf(entries[at] as Entry);
+        const touched = command === undefined ? [] : this.#state.wants(command);
         const isAlone = !areKeysNow(touched);
         if (isAlone && at > from) break;
         commands.push(command);
@@ -145,19 +151,19 @@ export class Applier {
   }
 
   /** Begun at `startMs`; answers when it ended, which is when the next one begins. */
-  #applyEntry(entry: Entry, decoded: ProposedCommand | undefined, startMs: number): number {
+  #applyEntry(entry: Entry, decoded: Command | undefined, startMs: number): number {
     if (entry.type === entryType.confChange) {
       this.#applyConfChange(decodeConfChange(entry.data));
       return this.#clock.nowMs();
     }
-    if (entry.data.length === 0) {
+    const command = decoded ?? this.#commandOf(entry);
+    if (command === undefined) {
       this.#sink.emptyEntry(entry);
       return this.#clock.nowMs();
     }
-    const proposed = decoded ?? decodeCommand(entry.data);
-    const succeeded = this.#applyCommand(proposed);
+    const succeeded = this.#applyCommand(command, this.#ownSequence(entry.data));
     const endMs = this.#clock.nowMs();
-    const { kind } = proposed.command;
+    const { kind } = command;
     this.#observer?.applied(kind, succeeded, endMs - startMs);
     if (endMs - startMs > this.#slowMs) {
       this.slowTotal++;
@@ -181,31 +187,30 @@ export class Applier {
     if (this.#isOurs(id)) this.#sink.resolve(id.sequence, this.#state.membership.list());
   }
 
-  /** False: the state refused the command. */
-  #applyCommand({ id, command }: ProposedCommand): boolean {
-    const isOurs = this.#isOurs(id);
+  /** The command of an entry, if it holds one. One that this member has proposed need not be decoded again. */
+  #commandOf({ type, data }: Entry): Command | undefined {
+    if (type === entryType.confChange || data.length === 0) return undefined;
+    const sequence = this.#ownSequence(data);
+    return (sequence > 0 ? this.#sink.command(sequence) : undefined) ?? decodeCommand(data).command;
+  }
+
+  /** False: the state refused the command. `sequence`: 0 when it is not of this run. */
+  #applyCommand(command: Command, sequence: number): boolean {
     let answer: unknown;
     try {
       answer = this.#state.apply(command);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      if (isOurs) this.#sink.reject(id.sequence, error);
+      if (sequence > 0) this.#sink.reject(sequence, error);
       return false;
     }
     if (command.kind === "leaseRevoke") this.#sink.leaseRevoked(command.request.id);
     else if (command.kind === "leaseGrant") this.#sink.leaseGranted(command.ttl);
-    if (isOurs) this.#sink.resolve(id.sequence, answer);
+    if (sequence > 0) this.#sink.resolve(sequence, answer);
     return true;
   }
 
   #isOurs(id: CommandId): boolean {
     return id.runId === this.#run.runId && id.proposer === this.#run.proposer;
   }
-}
-
-/** The command of an entry, if it holds one. */
-function commandOf(entry: Entry): ProposedCommand | undefined {
-  return entry.type === entryType.confChange || entry.data.length === 0
-    ? undefined
-    : decodeCommand(entry.data);
 }

@@ -208,6 +208,7 @@ export class MemberNode implements ServerNode {
       observer: options.observer,
       position: start ?? { index: 0, term: 0 },
       sink: {
+        command: (sequence) => this.#proposals.command(sequence),
         resolve: (sequence, answer) => this.#proposals.resolve(sequence, answer),
         reject: (sequence, error) => this.#proposals.reject(sequence, error),
         confChange: (change) => this.#raw.applyConfChange(change),
@@ -610,7 +611,7 @@ export class MemberNode implements ServerNode {
       }
       this.#proposals.keep(sequence, data);
     }
-    const answer = this.#proposals.wait(sequence, data.length);
+    const answer = this.#proposals.wait(sequence, data.length, isOfClient(command) ? command : undefined);
     this.#consensus.wake();
     return answer;
   }
@@ -812,6 +813,11 @@ function syncedStore(durable: DurableState, files: SnapshotStore): SnapshotStore
     open: (metadata) => files.open(metadata),
     removeBefore: (index) => files.removeBefore(index),
   };
+}
+
+/** What a client has asked for, as it was decoded: nothing here changes it. */
+function isOfClient({ kind }: Command): boolean {
+  return kind === "put" || kind === "deleteRange" || kind === "txn";
 }
 
 /** The error says that somebody else leads, or nobody: another try may find who. */

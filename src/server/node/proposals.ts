@@ -1,11 +1,13 @@
 import type { Clock } from "../../lib/clock.ts";
 import { type ErrorName, RequestError } from "../../lib/errors.ts";
+import type { Command } from "../state/index.ts";
 
 interface Waiter {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly deadlineMs: number;
   readonly sizeBytes: number;
+  readonly command: Command | undefined;
 }
 
 export interface ProposalLimits {
@@ -58,8 +60,8 @@ export class Proposals {
     }
   }
 
-  /** Waits for the answer to command `sequence`. */
-  wait(sequence: number, sizeBytes: number): Promise<unknown> {
+  /** Waits for the answer to command `sequence`; `command` is kept until then for `command()`, which must not change. */
+  wait(sequence: number, sizeBytes: number, command?: Command): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#sizeBytes += sizeBytes;
       this.#waiters.set(sequence, {
@@ -67,8 +69,14 @@ export class Proposals {
         reject,
         deadlineMs: this.#clock.nowMs() + this.#limits.timeoutMs,
         sizeBytes,
+        command,
       });
     });
+  }
+
+  /** What is waited for, where it was given to `wait`. */
+  command(sequence: number): Command | undefined {
+    return this.#waiters.get(sequence)?.command;
   }
 
   /** Keeps a command that is waited for until there is a leader. */

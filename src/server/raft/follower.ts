@@ -2,7 +2,10 @@ import { describeMessageType, hex } from "./description.ts";
 import { hup } from "./election.ts";
 import { handleSnapshot } from "./snapshots.ts";
 import type { RaftState } from "./state.ts";
-import { type Message, messageType, NONE } from "./types.ts";
+import { type Entry, type Message, messageType, NONE } from "./types.ts";
+
+/** More of them are a message of their own: it is lost as a whole. */
+const FORWARDED_ENTRIES_MAX = 64;
 
 /** Messages to a follower (raft-core-spec 10.5 and 10.6). False: a proposal was dropped. */
 export function stepFollower(raft: RaftState, message: Message): boolean {
@@ -94,7 +97,19 @@ function forwardProposal(raft: RaftState, message: Message): boolean {
     );
     return false;
   }
-  raft.send({ type: messageType.prop, to: leader, from: message.from, entries: message.entries });
+  if (!joinForwarded(raft, message)) {
+    // A list of its own, for more may join it.
+    raft.send({ type: messageType.prop, to: leader, from: message.from, entries: [...message.entries] });
+  }
+  return true;
+}
+
+/** Adds what is proposed to the proposal that leaves with the next Ready already (coalesceAppends). */
+function joinForwarded({ settings, messages, leader }: RaftState, { from, entries }: Message): boolean {
+  const last = messages[messages.length - 1];
+  if (!settings.coalesceAppends || last?.type !== messageType.prop) return false;
+  if (last.to !== leader || last.from !== from || last.entries.length >= FORWARDED_ENTRIES_MAX) return false;
+  (last.entries as Entry[]).push(...entries);
   return true;
 }
 

@@ -35,12 +35,14 @@ export interface ProposedCommand {
   readonly command: Command;
 }
 
+const SEQUENCE_TAG = 0x18;
+
 type CommandOf<K extends Command["kind"]> = Extract<Command, { kind: K }>;
 type FixedLease = CommandOf<"leaseTick">["fixed"][number];
 
 const encode = encoder((writer: Writer, { id, command }: ProposedCommand) => {
   writeCommand(writer, command);
-  writer.int64(0x18, id.sequence);
+  writer.int64(SEQUENCE_TAG, id.sequence);
   writer.int64(0x10, id.runId);
   writer.bigUint64(0x08, id.proposer);
 });
@@ -49,6 +51,34 @@ const encode = encoder((writer: Writer, { id, command }: ProposedCommand) => {
 export function encodeCommand(id: CommandId, command: Command): Buffer {
   return encode({ id, command });
 }
+
+/**
+ * Finds the commands of one run of one member among log entries without decoding them: the function gives the sequence
+ * number of one of them, and 0 for any other entry.
+ */
+export function sequenceReader(run: Omit<CommandId, "sequence">): (entry: Uint8Array) => number {
+  const prefix = encodeRun(run).subarray(0, -1);
+  return (entry) => {
+    if (entry.length < prefix.length) return 0;
+    for (let i = 0; i < prefix.length; i++) if (entry[i] !== prefix[i]) return 0;
+    let sequence = 0;
+    let unit = 1;
+    for (let i = prefix.length; i < entry.length; i++) {
+      const byte = entry[i] as number;
+      sequence += (byte & 0x7f) * unit;
+      if (byte < 0x80) return sequence;
+      unit *= 128;
+    }
+    return 0;
+  };
+}
+
+/** How a command of the run begins: all that is before the value of its sequence number. */
+const encodeRun = encoder((writer: Writer, { proposer, runId }: Omit<CommandId, "sequence">) => {
+  writer.presentInt64(SEQUENCE_TAG, 0);
+  writer.int64(0x10, runId);
+  writer.bigUint64(0x08, proposer);
+});
 
 function writeCommand(writer: Writer, command: Command): void {
   switch (command.kind) {
@@ -104,7 +134,7 @@ export function decodeCommand(bytes: Uint8Array): ProposedCommand {
       case 0x10:
         runId = reader.uint64();
         break;
-      case 0x18:
+      case SEQUENCE_TAG:
         sequence = reader.uint64();
         break;
       case 0x22:

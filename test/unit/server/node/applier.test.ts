@@ -13,6 +13,7 @@ import {
 import { type Command, encodeCommand, encodeMemberChange } from "../../../../src/server/state/index.ts";
 import { SimClock } from "../../../sim/clock.ts";
 import { createState } from "../../../sim/member.ts";
+import { rangeRequest } from "../api/requests.ts";
 import { putRequest } from "./node-world.ts";
 
 const run = { proposer: 1n, runId: 7 };
@@ -21,6 +22,7 @@ function setUp() {
   const answers: unknown[] = [];
   const installed: ConfChange[] = [];
   const seen: string[] = [];
+  const atHand = new Map<number, Command>();
   const state = createState();
   const applier = new Applier({
     state,
@@ -31,6 +33,7 @@ function setUp() {
     observer: undefined,
     position: { index: 0, term: 0 },
     sink: {
+      command: (sequence) => atHand.get(sequence),
       resolve: (sequence, answer) => answers.push([sequence, answer]),
       reject: (sequence, error) => answers.push([sequence, error.message]),
       confChange: (change) => installed.push(change),
@@ -51,7 +54,7 @@ function setUp() {
     const context = encodeMemberChange({ id, peerUrls, isPromotion: false, learnersMax: 0 });
     apply(entryType.confChange, encodeConfChange({ type, nodeId, context }));
   };
-  return { applier, state, answers, installed, seen, apply, command, change };
+  return { applier, state, answers, installed, seen, atHand, apply, command, change };
 }
 
 describe("Applier", () => {
@@ -63,6 +66,18 @@ describe("Applier", () => {
     assert.equal(answers.length, 1);
     assert.equal(state.store.currentRevision, 4);
     assert.deepEqual([applier.index, applier.term], [3, 3]);
+  });
+
+  it("applies a command of its own run as it is at hand, and decodes that of any other", async () => {
+    const { atHand, command, state } = setUp();
+    const valueNow = async (): Promise<string | undefined> =>
+      (await state.store.range(rangeRequest("a"))).kvs[0]?.value;
+    const asProposed: Command = { kind: "put", request: putRequest("a", "at hand") };
+    for (const sequence of [1, 2]) atHand.set(sequence, asProposed);
+    command({ kind: "put", request: putRequest("a", "in the log") });
+    assert.equal(await valueNow(), "at hand");
+    command({ kind: "put", request: putRequest("a", "in the log") }, { proposer: 1n, runId: 6 });
+    assert.equal(await valueNow(), "in the log");
   });
 
   it("answers a refusal by the state as an answer, and throws whatever else goes wrong", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { RequestError } from "../../../../src/lib/errors.ts";
 import { Proposals } from "../../../../src/server/node/proposals.ts";
+import type { Command } from "../../../../src/server/state/index.ts";
 import { SimClock } from "../../../sim/clock.ts";
 
 const limits = { timeoutMs: 7000, countMax: 3, sizeBytesMax: 100 };
@@ -14,6 +15,18 @@ describe("Proposals", () => {
     proposals.resolve(sequence, "second");
     assert.equal(await answer, "first");
     assert.equal(proposals.pending, 0);
+  });
+
+  it("has a command at hand until it is answered, where it was given one", () => {
+    const proposals = new Proposals(new SimClock(), limits);
+    const command: Command = { kind: "leaseRevoke", request: { id: 5n } };
+    const [given, other] = [proposals.nextSequence(), proposals.nextSequence()];
+    void proposals.wait(given, 10, command);
+    void proposals.wait(other, 10);
+    assert.equal(proposals.command(given), command);
+    assert.equal(proposals.command(other), undefined);
+    proposals.resolve(given, "answer");
+    assert.equal(proposals.command(given), undefined);
   });
 
   it("refuses more commands than its count and its bytes allow", () => {

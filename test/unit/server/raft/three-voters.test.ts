@@ -22,6 +22,27 @@ describe("Three members", () => {
     for (const { texts } of cluster.up) assert.deepEqual(texts, ["via a follower"]);
   });
 
+  it("pass what one turn proposes on in as few messages as hold 64 of them each, in order", () => {
+    for (const [coalesceAppends, counts] of [
+      [true, [64, 36]],
+      [false, Array.from({ length: 100 }, () => 1)],
+    ] as const) {
+      const cluster = new TestCluster(3, { ...production, coalesceAppends });
+      const leader = cluster.elect();
+      const follower = cluster.up.find(({ id }) => id !== leader.id)!;
+      const texts = Array.from({ length: 100 }, (_, i) => `${i}`);
+      for (const text of texts) assert.equal(follower.raw.propose(Buffer.from(text)), true);
+      const proposals = follower.raw.ready().messages.filter(({ type }) => type === messageType.prop);
+      assert.deepEqual(
+        proposals.map(({ entries }) => entries.length),
+        counts,
+      );
+      for (const message of proposals) leader.raw.step(message);
+      cluster.tick(1);
+      assert.deepEqual(leader.texts, texts);
+    }
+  });
+
   it("pass no proposals on where that is switched off", () => {
     const cluster = new TestCluster(3, { disableProposalForwarding: true });
     const leader = cluster.elect();

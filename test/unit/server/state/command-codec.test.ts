@@ -6,6 +6,7 @@ import {
   type CommandId,
   decodeCommand,
   encodeCommand,
+  sequenceReader,
 } from "../../../../src/server/state/index.ts";
 import { arbitraryMessage, toWire } from "../../codec/message-model.ts";
 import { referenceCodec, type WireObject } from "../../codec/reference.ts";
@@ -119,6 +120,24 @@ describe("command codec", () => {
   it("reads a list of lease ids that is not packed", () => {
     const { command } = decodeCommand(Buffer.from("5a0408010802", "hex"));
     assert.deepEqual(command, { kind: "leaseFloat", ids: [1n, 2n] });
+  });
+
+  it("finds the sequence number of the commands of one run without decoding, and of no other", () => {
+    const run = fc.record({ proposer: uint64, runId: fc.nat(0xffff_ffff) }, { noNullPrototype: true });
+    const sequences = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+    const command: Command = { kind: "leaseRevoke", request: { id: 5n } };
+    fc.assert(
+      fc.property(run, run, sequences, (ours, theirs, sequence) => {
+        const sequenceOf = sequenceReader(ours);
+        assert.equal(sequenceOf(encodeCommand({ ...ours, sequence }, command)), sequence);
+        if (ours.proposer === theirs.proposer && ours.runId === theirs.runId) return;
+        assert.equal(sequenceOf(encodeCommand({ ...theirs, sequence }, command)), 0);
+      }),
+    );
+    const sequenceOf = sequenceReader({ proposer: 1n, runId: 2 });
+    const whole = encodeCommand({ proposer: 1n, runId: 2, sequence: 300 }, command);
+    for (const length of [0, 1, 5, 6]) assert.equal(sequenceOf(whole.subarray(0, length)), 0);
+    assert.equal(sequenceOf(whole.subarray(0, 7)), 300);
   });
 
   it("refuses a command of no kind", () => {
