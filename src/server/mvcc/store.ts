@@ -257,10 +257,13 @@ export class Store implements KvReader, KvWriter {
     return { scope, epoch: this.#epoch, hash, ended };
   }
 
-  /** A view of the whole history that writes and compactions do not change. Holds compaction back until closed. */
-  openSnapshot(): StoreSnapshot {
+  /**
+   * A view of the history after `afterRevision` that writes and compactions do not change. Holds compaction back until
+   * closed.
+   */
+  openSnapshot(afterRevision = 0): StoreSnapshot {
     const epoch = this.#epoch;
-    const reader = new PageReader(this.#engine.records(0, this.#currentRevision));
+    const reader = new PageReader(this.#engine.records(afterRevision + 1, this.#currentRevision));
     const release = this.#compactor.hold();
     const isAtHand = this.loader === undefined;
     const compactRevision = this.#compactRevision;

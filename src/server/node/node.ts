@@ -26,6 +26,7 @@ import {
   encodeCommand,
   encodeMemberChange,
   type MemberChange,
+  type StateExtent,
   type StateMachine,
 } from "../state/index.ts";
 import { Applier } from "./applier.ts";
@@ -285,7 +286,7 @@ export class MemberNode implements ServerNode {
       wal: options.wal,
       entriesMin: options.snapshotEntriesMin,
       logBytesMin: options.snapshotLogBytesMin,
-      open: () => (options.durable === undefined ? this.#openState() : this.#positionOnly()),
+      open: (earlier) => (options.durable === undefined ? this.#openState(earlier) : this.#positionOnly()),
       onSaved: (durationMs) => options.observer?.snapshotSaved(durationMs),
       onFailure: (error) => this.fail(error),
     });
@@ -718,14 +719,14 @@ export class MemberNode implements ServerNode {
     if (!this.#isEnded) this.fail(new UsageError(removedText, removedHint));
   }
 
-  #openState() {
+  #openState(earlier?: StateExtent) {
     return {
       metadata: {
         index: this.#applier.index,
         term: this.#applier.term,
         confState: this.#raw.confState,
       },
-      state: this.#state.openSnapshot(),
+      state: this.#state.openSnapshot(earlier),
     };
   }
 
@@ -810,7 +811,7 @@ function syncedStore(durable: DurableState, files: SnapshotStore): SnapshotStore
       await durable.sync();
       return 0;
     },
-    open: (metadata) => files.open(metadata),
+    open: (metadata, isDigested) => files.open(metadata, isDigested),
     removeBefore: (index) => files.removeBefore(index),
   };
 }

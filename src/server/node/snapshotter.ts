@@ -1,7 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
+import type { EventualItems } from "../../lib/eventual.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Entry, SnapshotMetadata } from "../raft/index.ts";
-import type { StateSnapshot } from "../state/index.ts";
+import type { StateExtent, StateSnapshot, StateSnapshotInLine } from "../state/index.ts";
 
 /** Where snapshots are kept. */
 export interface SnapshotStore {
@@ -11,7 +12,10 @@ export interface SnapshotStore {
     chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): Promise<number>;
   /** The chunks of a durable snapshot, each checked; rejects, and iterating rejects, with StorageFailure. */
-  open(metadata: SnapshotMetadata): Promise<{ readonly chunks: AsyncIterable<Uint8Array> }>;
+  open(
+    metadata: SnapshotMetadata,
+    isDigested?: boolean,
+  ): Promise<{ readonly chunks: AsyncIterable<Uint8Array> }>;
   /** Removes the files of snapshots older than `index`. */
   removeBefore(index: number): Promise<void>;
 }
@@ -22,13 +26,21 @@ export interface SnapshotLog {
   release(index: number): void;
 }
 
+/** The applied state and where it stands. */
+export interface OpenState {
+  readonly metadata: SnapshotMetadata;
+  /** Without an extent there is nothing in it that a later one could take over. */
+  readonly state: StateSnapshot & Partial<StateSnapshotInLine>;
+}
+
 /** What an entry counts beside its command: replaying one costs about as much as loading so much more snapshot. */
 const ENTRY_OVERHEAD_BYTES = 512;
 
 /**
  * Takes a snapshot of the applied state when enough log has gathered since the last: at least as much as makes
- * writing the whole state worth it, so that the cost per command stays constant however large the state is. The
- * order is the safety: file durable, then the mark in the log durable, then old files and segments go.
+ * writing the whole state worth it, so that the cost per command stays constant however large the state is. What has
+ * not changed since the last one is copied from its file, which costs less than to make it again. The order is the
+ * safety: file durable, then the mark in the log durable, then old files and segments go.
  */
 export class Snapshotter {
   readonly #clock: Clock;
@@ -37,12 +49,14 @@ export class Snapshotter {
   readonly #wal: SnapshotLog;
   readonly #entriesMin: number;
   readonly #logBytesMin: number;
-  readonly #open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
+  readonly #open: (earlier?: StateExtent) => OpenState;
   readonly #onSaved: (durationMs: number) => void;
   readonly #onFailure: (error: Error) => void;
   #entriesSince = 0;
   #logBytesSince = 0;
   #lastSizeBytes = 0;
+  /** The last snapshot that this run has taken. */
+  #last: { readonly metadata: SnapshotMetadata; readonly extent: StateExtent } | undefined;
   #running: Promise<void> | undefined;
   #isPaused = false;
   /** Settles, and never rejects, with the work that it is or was last paused for. */
@@ -57,8 +71,8 @@ export class Snapshotter {
     /** Entries since the last snapshot, and their size with overhead, below which none is taken. */
     readonly entriesMin: number;
     readonly logBytesMin: number;
-    /** Called when a snapshot begins: the applied state and where it stands. */
-    readonly open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
+    /** Called when a snapshot begins. `earlier`: what is at hand, and may be left out. */
+    readonly open: (earlier?: StateExtent) => OpenState;
     /** A snapshot is durable, its mark too, and what is older is gone. */
     readonly onSaved: (durationMs: number) => void;
     readonly onFailure: (error: Error) => void;
@@ -100,6 +114,7 @@ export class Snapshotter {
   /** Runs `work` while no snapshot is being taken; the log counts from its end on, for it brings a snapshot. */
   async pauseFor(work: () => Promise<void>): Promise<void> {
     this.#isPaused = true;
+    this.#last = undefined;
     const done = Promise.resolve(this.#running).then(work);
     this.#paused = done.catch(() => undefined);
     try {
@@ -123,12 +138,7 @@ export class Snapshotter {
     const startMs = this.#clock.nowMs();
     this.#entriesSince = 0;
     this.#logBytesSince = 0;
-    const { metadata, state } = this.#open();
-    try {
-      this.#lastSizeBytes = await this.#store.write(metadata, state.chunks);
-    } finally {
-      state.close();
-    }
+    const metadata = (await this.#writeOn()) ?? (await this.#writeWhole());
     await this.#wal.appendSnapshotMark(metadata);
     this.#wal.release(metadata.index);
     await this.#store.removeBefore(metadata.index);
@@ -140,4 +150,87 @@ export class Snapshotter {
       tookMs: Math.round(durationMs),
     });
   }
+
+  async #writeWhole(): Promise<SnapshotMetadata> {
+    const { metadata, state } = this.#open();
+    return await this.#write(metadata, state, state.chunks);
+  }
+
+  /** Takes over what the last snapshot holds; undefined when there is none, or it cannot be read. */
+  async #writeOn(): Promise<SnapshotMetadata | undefined> {
+    const last = this.#last;
+    if (last === undefined) return undefined;
+    const { metadata, state } = this.#open(last.extent);
+    if (state.isContinued !== true || state.extent === undefined) {
+      return await this.#write(metadata, state, state.chunks);
+    }
+    const { headChunks } = state.extent;
+    const earlier = new EarlierRecords(this.#store, last);
+    try {
+      return await this.#write(metadata, state, joined(state.chunks, headChunks, earlier));
+    } catch (error) {
+      if (earlier.failure === undefined) throw error;
+      // Damage to the old file is no harm to the new one: the state is in memory.
+      this.#log.error("cannot read the last snapshot; writing all of the next one", {
+        reason: String(error),
+      });
+      return undefined;
+    }
+  }
+
+  async #write(
+    metadata: SnapshotMetadata,
+    { extent, close }: OpenState["state"],
+    chunks: EventualItems<Uint8Array>,
+  ): Promise<SnapshotMetadata> {
+    this.#last = undefined;
+    try {
+      this.#lastSizeBytes = await this.#store.write(metadata, chunks);
+    } finally {
+      close();
+    }
+    if (extent !== undefined) this.#last = { metadata, extent };
+    return metadata;
+  }
+}
+
+/** The chunks with records in the file of an earlier snapshot; `failure` is what reading them ended with. */
+class EarlierRecords {
+  failure: unknown;
+  readonly #store: SnapshotStore;
+  readonly #last: { readonly metadata: SnapshotMetadata; readonly extent: StateExtent };
+
+  constructor(
+    store: SnapshotStore,
+    last: { readonly metadata: SnapshotMetadata; readonly extent: StateExtent },
+  ) {
+    this.#store = store;
+    this.#last = last;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    const { metadata, extent } = this.#last;
+    let passed = 0;
+    try {
+      const { chunks } = await this.#store.open(metadata, false);
+      for await (const chunk of chunks) if (passed++ >= extent.headChunks) yield chunk;
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+}
+
+/** `chunks` with those of an earlier snapshot behind the first `headChunks`. */
+async function* joined(
+  chunks: EventualItems<Uint8Array>,
+  headChunks: number,
+  earlier: EarlierRecords,
+): AsyncGenerator<Uint8Array> {
+  let passed = 0;
+  for await (const chunk of chunks) {
+    if (passed++ === headChunks) yield* earlier.chunks();
+    yield chunk;
+  }
+  if (passed <= headChunks) yield* earlier.chunks();
 }

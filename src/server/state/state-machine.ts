@@ -24,12 +24,32 @@ const LEASES_PER_CHUNK = 5_000;
 /** About what a record takes in a chunk beyond its key and value. */
 const RECORD_BYTES = 40;
 
+/**
+ * What the chunks of a snapshot hold. Up to a compaction, the records of an earlier snapshot are the first ones of each
+ * later one, chunk by chunk: whoever has the earlier one need not have them made again.
+ */
+export interface StateExtent {
+  /** So many chunks come before those with records. */
+  readonly headChunks: number;
+  /** Of the last record, at most. */
+  readonly revision: number;
+  readonly compactRevision: number;
+}
+
 /** A state as it was at one applied index, to be written at leisure. */
 export interface StateSnapshot {
   /** Encoded StateChunk messages, the one with `meta` first. */
   readonly chunks: EventualItems<Buffer>;
   /** Lets compaction go on; to be called once. */
   close(): void;
+}
+
+/** A snapshot that later ones may go on from. */
+export interface StateSnapshotInLine extends StateSnapshot {
+  /** Of the whole state, whatever was left out. */
+  readonly extent: StateExtent;
+  /** The records of the earlier snapshot are left out: they belong behind the first chunks. */
+  readonly isContinued: boolean;
 }
 
 /** Takes the chunks of a snapshot in their order. */
@@ -156,10 +176,16 @@ export class StateMachine {
     this.store.recover(meta);
   }
 
-  openSnapshot(): StateSnapshot {
-    const view = this.store.openSnapshot();
-    const chunks = new ChunkWriter(this.meta(), [...this.lessor.snapshot().leases]);
+  /** `earlier`: what the caller has of this state already, if it can be made use of. */
+  openSnapshot(earlier?: StateExtent): StateSnapshotInLine {
+    const meta = this.meta();
+    const { currentRevision: revision, compactRevision } = meta;
+    const isContinued = earlier !== undefined && earlier.compactRevision === compactRevision;
+    const view = this.store.openSnapshot(isContinued ? earlier.revision : 0);
+    const chunks = new ChunkWriter(meta, [...this.lessor.snapshot().leases]);
     return {
+      extent: { headChunks: chunks.headChunks, revision, compactRevision },
+      isContinued,
       chunks: flatMap(
         view.pages,
         (page) => chunks.take(page),
@@ -224,8 +250,12 @@ class ChunkWriter {
   #records: VersionedRecord[] = [];
   #recordsBytes = 0;
 
+  /** How many chunks come before those with records. */
+  readonly headChunks: number;
+
   constructor(meta: StateMeta, leases: readonly LeaseRecord[]) {
     this.#head = { meta, leases };
+    this.headChunks = 1 + Math.ceil(leases.length / LEASES_PER_CHUNK);
   }
 
   /** The chunks that are complete with these records. */

@@ -34,8 +34,8 @@ export async function writeSnapshotFile(
 }
 
 /** Reads the header; throws StorageFailure when it is damaged, and what the file system rejects with. */
-export async function openSnapshotFile(fs: Fs, path: string): Promise<SnapshotContent> {
-  return await readSnapshot(readBlocks(fs, path), path);
+export async function openSnapshotFile(fs: Fs, path: string, isDigested = true): Promise<SnapshotContent> {
+  return await readSnapshot(readBlocks(fs, path), path, isDigested);
 }
 
 /** The content of a file in blocks, each with memory of its own. */

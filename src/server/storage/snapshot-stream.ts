@@ -85,13 +85,14 @@ export async function* encodeSnapshot(
 /**
  * Reads a snapshot from its bytes in blocks of any size; `name` is for the messages. Resolves when the header is
  * checked. Throws StorageFailure when it is damaged, and what `blocks` throws; `blocks` is returned then, and when the
- * chunks are.
+ * chunks are. Without `isDigested` the digest of the whole is not checked: the checksums are.
  */
 export async function readSnapshot(
   blocks: AsyncIterable<Uint8Array>,
   name: string,
+  isDigested = true,
 ): Promise<SnapshotContent> {
-  const reader = new SnapshotReader(blocks[Symbol.asyncIterator](), name);
+  const reader = new SnapshotReader(blocks[Symbol.asyncIterator](), name, isDigested);
   try {
     const preamble = await reader.take(preambleBytes, "header");
     const rest = await reader.take(snapshotHeaderBytes(preamble, name) - preambleBytes, "header");
@@ -158,10 +159,10 @@ async function checkFooter(
   dataBytes: number,
 ): Promise<Buffer> {
   const counts = await reader.take(footerDigestAt - chunkHeaderBytes, "footer");
-  const digest = reader.digest.finish();
+  const digest = reader.digest?.finish();
   const digestAt = reader.position;
   const stated = await reader.takeUnhashed(footerBytes - footerDigestAt, "footer");
-  if (stated.compare(digest) !== 0) {
+  if (digest !== undefined && stated.compare(digest) !== 0) {
     throw damagedSnapshot(name, `its digest, bytes ${digestAt} to ${reader.position}, does not match`);
   }
   const footer = Buffer.concat([Buffer.alloc(chunkHeaderBytes), counts]);
@@ -185,22 +186,23 @@ async function checkFooter(
 
 /** Reads blocks forward, digests what it hands out, and knows where it is. */
 class SnapshotReader {
-  readonly digest: Digest = createDigest();
+  readonly digest: Digest | undefined;
   /** Bytes handed out. */
   position = 0;
   readonly #blocks: AsyncIterator<Uint8Array>;
   readonly #name: string;
   #block: Buffer = Buffer.alloc(0);
 
-  constructor(blocks: AsyncIterator<Uint8Array>, name: string) {
+  constructor(blocks: AsyncIterator<Uint8Array>, name: string, isDigested: boolean) {
     this.#blocks = blocks;
     this.#name = name;
+    this.digest = isDigested ? createDigest() : undefined;
   }
 
   /** The next bytes as a view; throws StorageFailure when there are fewer. `what` is for the message. */
   async take(bytes: number, what: string): Promise<Buffer> {
     const taken = await this.takeUnhashed(bytes, what);
-    this.digest.update(taken);
+    this.digest?.update(taken);
     return taken;
   }
 

@@ -9,7 +9,12 @@ import {
   entryType,
   type SnapshotMetadata,
 } from "../../../../src/server/raft/index.ts";
+import { FileSnapshotStore } from "../../../../src/server/storage/index.ts";
 import { SimClock } from "../../../sim/clock.ts";
+import { SimFs } from "../../../sim/disk.ts";
+import { createState, digestOf } from "../../../sim/member.ts";
+import { identity, snapshotDirectory } from "../storage/wal-world.ts";
+import { putRequest } from "./node-world.ts";
 
 function entries(count: number, bytes: number): Entry[] {
   return Array.from({ length: count }, (_, i) => ({
@@ -181,5 +186,103 @@ describe("Snapshotter", () => {
       await Promise.all([paused, stopped]);
       assert.equal(events.at(-1), "stopped");
     }
+  });
+});
+
+/** A state whose snapshots go to files; what is read back from each of them is the state. */
+async function setUpFiles() {
+  const fs = new SimFs({ seed: 1 });
+  await fs.createDirectory(snapshotDirectory);
+  const store = new FileSnapshotStore({ fs, directory: snapshotDirectory, ...identity });
+  const state = createState();
+  const clock = new SimClock();
+  const failures: Error[] = [];
+  const errors: string[] = [];
+  /** Of each snapshot that was begun: whether it goes on from the one before. */
+  const begun: boolean[] = [];
+  let saved = 0;
+  let index = 0;
+  const metadata = (): SnapshotMetadata => ({ index, term: 3, confState: emptyConfState });
+  const snapshotter = new Snapshotter({
+    clock,
+    log: { ...silentLog, error: (text) => errors.push(text) },
+    entriesMin: 1,
+    logBytesMin: 1,
+    store,
+    wal: { appendSnapshotMark: async () => {}, release() {} },
+    open: (earlier) => {
+      const snapshot = state.openSnapshot(earlier);
+      begun.push(snapshot.isContinued);
+      return { metadata: metadata(), state: snapshot };
+    },
+    onSaved: () => saved++,
+    onFailure: (error) => failures.push(error),
+  });
+  const put = (key: string, value: string): void => {
+    state.apply({ kind: "put", request: putRequest(key, value) });
+  };
+  const save = async (): Promise<void> => {
+    index++;
+    const before = saved;
+    snapshotter.applied(entries(1, 1_000_000));
+    for (let i = 0; i < 100 && saved === before; i++) {
+      clock.runDeferred();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const copy = createState();
+    const restore = copy.beginRestore();
+    for await (const chunk of (await store.open(metadata())).chunks) await restore.load(chunk);
+    restore.finish();
+    assert.equal(await digestOf(copy), await digestOf(state));
+  };
+  return { fs, state, snapshotter, failures, errors, begun, put, save };
+}
+
+describe("Snapshotter over files", () => {
+  it("takes over what the last snapshot holds, with leases that are other ones by now", async () => {
+    const { state, begun, put, save } = await setUpFiles();
+    await save();
+    for (let round = 0; round < 4; round++) {
+      put("a", `${round}`);
+      put(`key ${round}`, "value");
+      for (let id = 0; id < 600; id++) {
+        const grant = { id: BigInt(round * 1_000 + id + 1), ttl: 10, leaseTimeMs: 0 };
+        state.apply({ kind: "leaseGrant", ...grant });
+      }
+      await save();
+    }
+    await save();
+    assert.deepEqual(begun, [false, true, true, true, true, true]);
+  });
+
+  it("writes all again after a compaction, and after the state became that of another snapshot", async () => {
+    const { state, snapshotter, begun, put, save } = await setUpFiles();
+    for (const value of ["1", "2", "3"]) put("a", value);
+    await save();
+    state.apply({ kind: "compaction", request: { revision: 3, physical: false } });
+    await save();
+    put("a", "4");
+    await save();
+    await snapshotter.pauseFor(async () => {});
+    await save();
+    await save();
+    assert.deepEqual(begun, [false, false, true, false, true]);
+  });
+
+  it("names a last snapshot that is damaged or gone, and writes all again from memory", async () => {
+    const { fs, errors, failures, begun, put, save } = await setUpFiles();
+    put("a", "1".repeat(1_000));
+    await save();
+    const [name = ""] = await fs.readDirectory(snapshotDirectory);
+    const file = await fs.open(`${snapshotDirectory}/${name}`, { access: "write" });
+    await new Promise((resolve) => file.write([Buffer.from("2")], 700, resolve));
+    await file.close();
+    await save();
+    const [second = ""] = await fs.readDirectory(snapshotDirectory);
+    await fs.unlink(`${snapshotDirectory}/${second}`);
+    await save();
+    assert.deepEqual(begun, [false, true, false, true, false]);
+    assert.deepEqual(errors, Array(2).fill("cannot read the last snapshot; writing all of the next one"));
+    assert.deepEqual(failures, []);
   });
 });

@@ -184,6 +184,33 @@ describe("StateMachine", () => {
     }
   });
 
+  it("goes on from an earlier snapshot as if all had been written again, until a compaction", async () => {
+    const counts = { continued: 0, whole: 0 };
+    for (let seed = 1; seed <= 60; seed++) {
+      const state = createState();
+      const commands = randomCommands(createPrng(seed), 60);
+      for (const command of commands.slice(0, 30)) applyTo(state, command);
+      const earlier = state.openSnapshot();
+      const earlierChunks = [...(earlier.chunks as Iterable<Buffer>)];
+      earlier.close();
+      for (const command of commands.slice(30)) applyTo(state, command);
+      const later = state.openSnapshot(earlier.extent);
+      const chunks = [...(later.chunks as Iterable<Buffer>)];
+      later.close();
+      if (later.isContinued) {
+        const records = earlierChunks.slice(earlier.extent.headChunks);
+        chunks.splice(later.extent.headChunks, 0, ...records);
+      }
+      counts[later.isContinued ? "continued" : "whole"]++;
+      const copy = createState();
+      const restore = copy.beginRestore();
+      for (const chunk of chunks) await restore.load(chunk);
+      restore.finish();
+      assert.equal(await digestOf(copy), await digestOf(state), `seed ${seed}`);
+    }
+    assert.ok(counts.continued > 5 && counts.whole > 5, JSON.stringify(counts));
+  });
+
   it("does not change a snapshot that is being read, by writes or by compaction", async () => {
     const state = createState(() => new Promise((resolve) => setImmediate(resolve)));
     for (let i = 0; i < 10; i++) state.apply(put("k", `${i}`.padEnd(200_000)));
