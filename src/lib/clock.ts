@@ -1,3 +1,5 @@
+import { performance } from "node:perf_hooks";
+
 /** Time as the server sees it. The simulator brings its own; nothing else reads clocks or sets timers. */
 export interface Timer {
   cancel(): void;
