@@ -58,9 +58,12 @@ export interface RocksIteratorOptions {
   readonly capacity: number;
 }
 
-/** A readable stream of pairs. */
+/** A readable stream of pairs, which fetches the next ones when those at hand have been read. */
 export interface RocksStream {
-  on(event: "data", listener: (pair: { key: Buffer; value: Buffer | null }) => void): void;
+  /** Null: there is none at hand. */
+  read(): { key: Buffer; value: Buffer | null } | null;
+  destroy(): void;
+  on(event: "readable", listener: () => void): void;
   on(event: "error", listener: (error: Error) => void): void;
   on(event: "close", listener: () => void): void;
 }
@@ -334,6 +337,10 @@ class RocksIterator implements DiskIterator {
   #lastKey: Buffer | undefined;
   #pagePairs: number;
   #isAtEnd: boolean;
+  /** Behind the first page. */
+  #stream: PairStream | undefined;
+  /** Resolves when the native iterators that are not needed any more are closed. */
+  #left: Promise<void> = Promise.resolve();
 
   constructor(snapshot: RocksSession, path: string, range: DiskRange) {
     this.#snapshot = snapshot;
@@ -365,25 +372,63 @@ class RocksIterator implements DiskIterator {
   async close(): Promise<void> {
     this.#isAtEnd = true;
     this.#ahead = [];
+    if (this.#stream !== undefined) this.#leave(this.#stream);
+    await this.#left;
     await this.#snapshot.close();
   }
 
-  /** Each page is a native iterator over the one snapshot: how much one reads ahead is set when it is made. */
   async #readPage(count: number): Promise<DiskPair[]> {
-    const { isReverse = false, isKeysOnly = false } = this.#range;
-    // One more than the limit: a page that is not full tells the binding that it was the last.
-    const options = { reverse: isReverse, values: !isKeysOnly, limit: count, capacity: count + 1 };
-    const page = await readAll(this.#snapshot.iterator(this.#rest(), options)).catch((error: unknown) => {
+    try {
+      const isFirst = this.#lastKey === undefined;
+      const page = isFirst ? await this.#readFirst(count) : await this.#readOn();
+      if (page.length < (isFirst ? count : 1)) this.#isAtEnd = true;
+      this.#lastKey = page.at(-1)?.key ?? this.#lastKey;
+      if (page.length > 0) this.#fit(page);
+      return page;
+    } catch (error) {
       throw readFailure(this.#path, error);
-    });
-    if (page.length < count) this.#isAtEnd = true;
-    this.#lastKey = page.at(-1)?.key ?? this.#lastKey;
-    if (page.length > 0) {
-      const sizeBytes = page.reduce((sum, pair) => sum + sizeBytesOf(pair), 0);
-      const fitting = Math.floor((PAGE_SIZE_BYTES * page.length) / sizeBytes);
-      this.#pagePairs = Math.min(isKeysOnly ? PAGE_KEYS_MAX : PAGE_PAIRS_MAX, Math.max(1, fitting));
     }
-    return page;
+  }
+
+  /** No more than is asked for: most ranges end here. */
+  async #readFirst(count: number): Promise<DiskPair[]> {
+    const stream = this.#open(count, count + 1);
+    try {
+      return await stream.next();
+    } finally {
+      this.#leave(stream);
+    }
+  }
+
+  #leave(stream: PairStream): void {
+    stream.close();
+    this.#left = this.#left.then(() => stream.closed);
+  }
+
+  /** The next ones of one native iterator, which fetches those behind them meanwhile. */
+  #readOn(): Promise<DiskPair[]> {
+    this.#stream ??= this.#open(Number.POSITIVE_INFINITY, this.#pagePairs);
+    return this.#stream.next();
+  }
+
+  /** How much a native read fetches is set when its iterator is made: another one where sizes have changed much. */
+  #fit(page: readonly DiskPair[]): void {
+    const sizeBytes = page.reduce((sum, pair) => sum + sizeBytesOf(pair), 0);
+    const fitting = Math.floor((PAGE_SIZE_BYTES * page.length) / sizeBytes);
+    const pairsMax = this.#range.isKeysOnly === true ? PAGE_KEYS_MAX : PAGE_PAIRS_MAX;
+    const pairs = Math.min(pairsMax, Math.max(1, fitting));
+    const isNear = pairs > this.#pagePairs / 4 && pairs < this.#pagePairs * 4;
+    if (this.#stream !== undefined && isNear) return;
+    this.#pagePairs = pairs;
+    if (this.#stream !== undefined) this.#leave(this.#stream);
+    this.#stream = undefined;
+  }
+
+  /** One more than the limit: a native read that is not full tells the binding that it was the last. */
+  #open(limit: number, capacity: number): PairStream {
+    const { isReverse = false, isKeysOnly = false } = this.#range;
+    const options = { reverse: isReverse, values: !isKeysOnly, limit, capacity };
+    return new PairStream(this.#snapshot.iterator(this.#rest(), options));
   }
 
   #rest(): RocksRange {
@@ -393,16 +438,48 @@ class RocksIterator implements DiskIterator {
   }
 }
 
-function readAll(stream: RocksStream): Promise<DiskPair[]> {
-  return new Promise((resolve, reject) => {
-    const pairs: DiskPair[] = [];
-    let failure: Error | undefined;
-    stream.on("data", ({ key, value }) => pairs.push({ key, value: value ?? EMPTY }));
+/** The pairs of a native iterator, as many at a time as one native read has brought. */
+class PairStream {
+  readonly #stream: RocksStream;
+  /** Never rejects. */
+  readonly closed: Promise<void>;
+  #isClosed = false;
+  #failure: Error | undefined;
+  #wake: () => void = () => {};
+
+  constructor(stream: RocksStream) {
+    this.#stream = stream;
+    stream.on("readable", () => this.#wake());
     stream.on("error", (error) => {
-      failure = error;
+      this.#failure = error;
     });
-    stream.on("close", () => (failure === undefined ? resolve(pairs) : reject(failure)));
-  });
+    this.closed = new Promise((resolve) => {
+      stream.on("close", () => {
+        this.#isClosed = true;
+        this.#wake();
+        resolve();
+      });
+    });
+  }
+
+  /** Empty at the end. The next call waits for this one. Rejects with what RocksDB says. */
+  async next(): Promise<DiskPair[]> {
+    const pairs: DiskPair[] = [];
+    for (;;) {
+      for (let pair = this.#stream.read(); pair !== null; pair = this.#stream.read()) {
+        pairs.push({ key: pair.key, value: pair.value ?? EMPTY });
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      if (pairs.length > 0 || this.#isClosed) return pairs;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  close(): void {
+    this.#stream.destroy();
+  }
 }
 
 function sizeBytesOf(pair: DiskPair): number {
