@@ -35,10 +35,11 @@ async function hashOf(
   member: Member,
 ): Promise<{ text: string; revision?: number; compactRevision?: number }> {
   try {
-    const { header, hash, compactRevision } = await member.admin.client.maintenance.hashKv(0, {
+    const { header, hash, compactRevision, hashRevision } = await member.admin.client.maintenance.hashKv(0, {
       timeoutMs: HASH_TIMEOUT_MS,
     });
-    const revision = header?.revision ?? 0;
+    // The header tells where the member was when it answered. etcd 3.4 says nothing else.
+    const revision = hashRevision > 0 ? hashRevision : (header?.revision ?? 0);
     // etcd says -1 where nothing was ever compacted.
     const compacted = Math.max(0, compactRevision);
     return { text: `${revision}/${compacted}: ${hash >>> 0}`, revision, compactRevision: compacted };
