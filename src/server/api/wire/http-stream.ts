@@ -1,5 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
+import type { Clock, Timer } from "../../../lib/clock.ts";
 import type { Log } from "../../../lib/log.ts";
 import { http2Error } from "./frames.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -12,6 +13,11 @@ const notAnswered = new Set(["connection", "keep-alive", "transfer-encoding", "u
 const bodiless = new Set(["GET", "HEAD"]);
 /** Bytes of a response body that wait for the peer before no more is read of it. */
 const QUEUED_BYTES_MAX = 65_536;
+/**
+ * So long the end of an answer waits for that of its request: up to there a request may turn out malformed, which is to
+ * be told by a reset. A client that waits for the answer before it goes on gets it then.
+ */
+const ANSWER_HELD_MS_MAX = 250;
 
 /**
  * A request over HTTP/2 that is not gRPC: it is given to the server of HTTP/1.1 connections over a pair of streams in
@@ -20,7 +26,10 @@ const QUEUED_BYTES_MAX = 65_536;
 export class HttpStream extends WireStream {
   readonly #head: RequestHead;
   readonly #serve: (socket: Duplex) => void;
+  readonly #clock: Clock;
   readonly #log: Log;
+  /** Runs while the end of the answer waits. */
+  #held: Timer | undefined;
   #request: ClientRequest | undefined;
   #response: IncomingMessage | undefined;
   #halves: readonly Duplex[] = [];
@@ -28,10 +37,18 @@ export class HttpStream extends WireStream {
   #heldBytes = 0;
   #isGone = false;
 
-  constructor(host: StreamHost, id: number, head: RequestHead, serve: (socket: Duplex) => void, log: Log) {
+  constructor(
+    host: StreamHost,
+    id: number,
+    head: RequestHead,
+    serve: (socket: Duplex) => void,
+    clock: Clock,
+    log: Log,
+  ) {
     super(host, id, head.declaredBytes);
     this.#head = head;
     this.#serve = serve;
+    this.#clock = clock;
     this.#log = log;
   }
 
@@ -91,6 +108,7 @@ export class HttpStream extends WireStream {
   override onRemoteEnd(): void {
     if (this.#halves.length === 0 && !this.isSendClosed) this.#dispatch();
     this.#request?.end();
+    if (this.#held !== undefined) this.#endAnswer();
   }
 
   override onTaken(): void {
@@ -99,6 +117,7 @@ export class HttpStream extends WireStream {
 
   override onGone(): void {
     this.#isGone = true;
+    this.#held?.cancel();
     this.host.plainRequests--;
     this.#request?.destroy();
     this.#response?.destroy();
@@ -133,8 +152,17 @@ export class HttpStream extends WireStream {
     response.on("data", (chunk: Buffer) => {
       if (!sender.data(this, chunk) && this.waitingBytes > QUEUED_BYTES_MAX) response.pause();
     });
-    response.on("end", () => sender.end(this, "data"));
+    response.on("end", () => {
+      if (this.isRemoteClosed) this.#endAnswer();
+      else this.#held = this.#clock.after(ANSWER_HELD_MS_MAX, () => this.#endAnswer());
+    });
     response.on("error", (error) => this.#break(error));
+  }
+
+  #endAnswer(): void {
+    this.#held?.cancel();
+    this.#held = undefined;
+    this.host.sender.end(this, "data");
   }
 
   #answerBadRequest(error: unknown): void {

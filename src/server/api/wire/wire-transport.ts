@@ -78,7 +78,7 @@ export class WireTransport implements Transport, ConnectionHooks {
     if (!head.isGrpc) {
       if (options.onHttp1 === undefined) return new RefusedCall(host, id, head, [":status", "415"]);
       if (host.plainRequests >= limits.http2PlainRequestsMax) return undefined;
-      return new HttpStream(host, id, head, options.onHttp1, options.log);
+      return new HttpStream(host, id, head, options.onHttp1, options.clock, options.log);
     }
     const handler = this.#methods.get(head.path);
     // Not observed: the path is the caller's invention and would become a label of the metrics.

@@ -220,6 +220,33 @@ describe("HttpStream", () => {
     server.closeAllConnections();
   });
 
+  it("ends an answer with its request, which may turn out malformed before, or after a quarter of a second", async () => {
+    const server = createServer((_request, response) => response.end("early"));
+    const peer = new FramePeer({ onHttp1: (socket) => server.emit("connection", socket) });
+    peer.open();
+    const fields = [":method", "POST", ":scheme", "http", ":path", "/a", ":authority", "a"];
+    const wait = async (names: string[]): Promise<string[]> => {
+      const found: string[] = [];
+      for (let i = 0; i < 50 && found.length < names.length; i++) {
+        found.push(...(await peer.settle()));
+      }
+      return found;
+    };
+    const answer = (stream: number): string[] => [`HEADERS ${stream}`, `DATA ${stream} 5`];
+    peer.send(headersFrame(1, fields), dataFrame(1, contentOf(4)));
+    assert.deepEqual(await wait(answer(1)), answer(1));
+    assert.deepEqual(peer.send(headersFrame(1, [":method", "POST"])), ["RST_STREAM 1 PROTOCOL_ERROR"]);
+    peer.send(headersFrame(3, fields), dataFrame(3, contentOf(4)));
+    assert.deepEqual(await wait(answer(3)), answer(3));
+    assert.deepEqual(peer.send(dataFrame(3, contentOf(0), frameFlag.endStream)), ["DATA 3 0 END"]);
+    peer.send(headersFrame(5, fields), dataFrame(5, contentOf(4)));
+    assert.deepEqual(await wait(answer(5)), answer(5));
+    peer.clock.advance(250);
+    assert.deepEqual(peer.read(), ["DATA 5 0 END", "RST_STREAM 5 NO_ERROR"]);
+    peer.socket.destroy();
+    server.closeAllConnections();
+  });
+
   it("tells the application that the client has gone, and serves on", async () => {
     const closed = createDeferred<void>();
     await start((_request, response) => {
