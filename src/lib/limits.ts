@@ -60,6 +60,11 @@ export const limits = {
   http2IdleFramesPerSecond: 5_000,
   /** Requests of one HTTP/2 connection that are not gRPC, at a time. */
   http2PlainRequestsMax: 100,
+  /**
+   * The end of an answer that is not gRPC's waits so long for that of its request, in milliseconds: up to there a request
+   * may turn out malformed, which is told by a reset. A client that waits for the answer before it goes on gets it then.
+   */
+  http2AnswerHeldMsMax: 250,
   /** Answers to control frames that an HTTP/2 peer does not read, in bytes, before its connection is closed. */
   http2ControlBytesMax: 4_194_304,
   /** Answers of one HTTP/2 connection that wait for their peer, in bytes, before its further calls wait too. */

@@ -46,7 +46,7 @@ export function engineAimOf({ workload }: Point): Aim | undefined {
 }
 /** A large store against a small one: within a quarter. */
 export const growthAim: Aim = { perSecondMin: 0.75 };
-/** All of MetaStore against grpc-js alone (a single member's first aim). */
+/** All of MetaStore against the transport of grpc-js alone. */
 export const transportAim: Aim = { perSecondMin: 0.7 };
 
 export function aimText(aim: Aim): string {

@@ -230,6 +230,28 @@ export function diskDatabaseSuite(name: string, source: DiskDatabaseSource): voi
       }
     });
 
+    it("gives all pairs in order where small values, large ones and small ones follow each other", async () => {
+      const values = Array.from({ length: 600 }, (_, i) =>
+        Buffer.alloc(i >= 250 && i < 290 ? 300_000 : 10, i % 251),
+      );
+      const keyOf = (i: number): Buffer => Buffer.from(String(i).padStart(4, "0"));
+      for (const [i, value] of values.entries()) {
+        await database.write([{ key: keyOf(i), value }], { isSynced: false });
+      }
+      for (const isReverse of [false, true]) {
+        const expected = isReverse ? [...values].reverse() : values;
+        const iterator = database.iterate({ start: keyOf(0), end: keyOf(9_999), isReverse });
+        const found = await iterator.next(values.length + 1);
+        await iterator.close();
+        assert.equal(found.length, values.length);
+        assert.ok(found.every(({ value }, i) => value.equals(expected[i] as Buffer)));
+        // Closed with pairs read ahead that nobody asks for.
+        const partly = database.iterate({ start: keyOf(0), end: keyOf(9_999), isReverse });
+        assert.equal((await partly.next(40)).length, 40);
+        await partly.close();
+      }
+    });
+
     it("ends a page early when it has the bytes asked for, and goes on where it ended", async () => {
       await put(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i + 100}`, "x".repeat(96)])));
       const iterator = database.iterate(everything);

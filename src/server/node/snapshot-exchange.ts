@@ -1,8 +1,8 @@
 import type { Log } from "../../lib/log.ts";
 import type { Message, SnapshotMetadata } from "../raft/index.ts";
-import type { StateMachine, StateSnapshot } from "../state/index.ts";
+import type { StateMachine } from "../state/index.ts";
 import type { PeerNetwork } from "./peers.ts";
-import type { SnapshotLog, SnapshotStore, Snapshotter } from "./snapshotter.ts";
+import type { OpenState, SnapshotLog, SnapshotStore, Snapshotter } from "./snapshotter.ts";
 
 /**
  * Snapshots between members. The leader sends its applied state as it is now; the receiver makes the file durable
@@ -15,7 +15,7 @@ export class SnapshotExchange {
   readonly #store: SnapshotStore;
   readonly #wal: SnapshotLog;
   readonly #snapshotter: Snapshotter;
-  readonly #open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
+  readonly #open: () => OpenState;
   readonly #committed: () => number;
   readonly #step: (message: Message) => void;
   readonly #onRestored: (metadata: SnapshotMetadata) => void;
@@ -30,7 +30,7 @@ export class SnapshotExchange {
     readonly wal: SnapshotLog;
     readonly snapshotter: Snapshotter;
     /** The applied state now, and where it stands. */
-    readonly open: () => { readonly metadata: SnapshotMetadata; readonly state: StateSnapshot };
+    readonly open: () => OpenState;
     /** The commit index: raft takes no snapshot at or below it. */
     readonly committed: () => number;
     /** Hands a message to raft. */

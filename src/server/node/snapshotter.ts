@@ -1,8 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
-import type { EventualItems } from "../../lib/eventual.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Entry, SnapshotMetadata } from "../raft/index.ts";
-import type { StateExtent, StateSnapshot, StateSnapshotInLine } from "../state/index.ts";
+import type { ContinuableSnapshot, StateExtent, StateSnapshot } from "../state/index.ts";
+import { EarlierRecords } from "./earlier-records.ts";
 
 /** Where snapshots are kept. */
 export interface SnapshotStore {
@@ -30,7 +30,13 @@ export interface SnapshotLog {
 export interface OpenState {
   readonly metadata: SnapshotMetadata;
   /** Without an extent there is nothing in it that a later one could take over. */
-  readonly state: StateSnapshot & Partial<StateSnapshotInLine>;
+  readonly state: StateSnapshot & Partial<ContinuableSnapshot>;
+}
+
+/** A snapshot that is durable, and what is in it. */
+interface SavedState {
+  readonly metadata: SnapshotMetadata;
+  readonly extent: StateExtent;
 }
 
 /** What an entry counts beside its command: replaying one costs about as much as loading so much more snapshot. */
@@ -56,7 +62,7 @@ export class Snapshotter {
   #logBytesSince = 0;
   #lastSizeBytes = 0;
   /** The last snapshot that this run has taken. */
-  #last: { readonly metadata: SnapshotMetadata; readonly extent: StateExtent } | undefined;
+  #last: SavedState | undefined;
   #running: Promise<void> | undefined;
   #isPaused = false;
   /** Settles, and never rejects, with the work that it is or was last paused for. */
@@ -114,8 +120,10 @@ export class Snapshotter {
   /** Runs `work` while no snapshot is being taken; the log counts from its end on, for it brings a snapshot. */
   async pauseFor(work: () => Promise<void>): Promise<void> {
     this.#isPaused = true;
-    this.#last = undefined;
-    const done = Promise.resolve(this.#running).then(work);
+    const done = Promise.resolve(this.#running).then(() => {
+      this.#last = undefined;
+      return work();
+    });
     this.#paused = done.catch(() => undefined);
     try {
       await done;
@@ -138,7 +146,7 @@ export class Snapshotter {
     const startMs = this.#clock.nowMs();
     this.#entriesSince = 0;
     this.#logBytesSince = 0;
-    const metadata = (await this.#writeOn()) ?? (await this.#writeWhole());
+    const metadata = await this.#write(this.#last);
     await this.#wal.appendSnapshotMark(metadata);
     this.#wal.release(metadata.index);
     await this.#store.removeBefore(metadata.index);
@@ -151,86 +159,31 @@ export class Snapshotter {
     });
   }
 
-  async #writeWhole(): Promise<SnapshotMetadata> {
-    const { metadata, state } = this.#open();
-    return await this.#write(metadata, state, state.chunks);
-  }
-
-  /** Takes over what the last snapshot holds; undefined when there is none, or it cannot be read. */
-  async #writeOn(): Promise<SnapshotMetadata | undefined> {
-    const last = this.#last;
-    if (last === undefined) return undefined;
-    const { metadata, state } = this.#open(last.extent);
-    if (state.isContinued !== true || state.extent === undefined) {
-      return await this.#write(metadata, state, state.chunks);
-    }
-    const { headChunks } = state.extent;
-    const earlier = new EarlierRecords(this.#store, last);
-    try {
-      return await this.#write(metadata, state, joined(state.chunks, headChunks, earlier));
-    } catch (error) {
-      if (earlier.failure === undefined) throw error;
-      // Damage to the old file is no harm to the new one: the state is in memory.
-      this.#log.error("cannot read the last snapshot; writing all of the next one", {
-        reason: String(error),
-      });
-      return undefined;
-    }
-  }
-
-  async #write(
-    metadata: SnapshotMetadata,
-    { extent, close }: OpenState["state"],
-    chunks: EventualItems<Uint8Array>,
-  ): Promise<SnapshotMetadata> {
-    this.#last = undefined;
+  /** Takes over what the last snapshot holds, unless there is none or it cannot be read. */
+  async #write(last: SavedState | undefined): Promise<SnapshotMetadata> {
+    const { metadata, state } = this.#open(last?.extent);
+    const { extent, isContinued = false } = state;
+    // The digest of a file that is only copied would tell nothing that its checksums do not.
+    const earlier =
+      last !== undefined && isContinued
+        ? new EarlierRecords(() => this.#store.open(last.metadata, false), last.extent.headChunks)
+        : undefined;
+    const chunks = earlier?.continuedBy(state.chunks, extent?.headChunks ?? 0) ?? state.chunks;
     try {
       this.#lastSizeBytes = await this.#store.write(metadata, chunks);
+    } catch (error) {
+      if (earlier?.failure === undefined) throw error;
     } finally {
-      close();
+      state.close();
     }
-    if (extent !== undefined) this.#last = { metadata, extent };
+    if (earlier?.failure !== undefined) {
+      // Damage to the old file is no harm to the new one: the state is in memory.
+      this.#log.error("cannot read the last snapshot; writing all of the next one", {
+        reason: String(earlier.failure),
+      });
+      return await this.#write(undefined);
+    }
+    this.#last = extent === undefined ? undefined : { metadata, extent };
     return metadata;
   }
-}
-
-/** The chunks with records in the file of an earlier snapshot; `failure` is what reading them ended with. */
-class EarlierRecords {
-  failure: unknown;
-  readonly #store: SnapshotStore;
-  readonly #last: { readonly metadata: SnapshotMetadata; readonly extent: StateExtent };
-
-  constructor(
-    store: SnapshotStore,
-    last: { readonly metadata: SnapshotMetadata; readonly extent: StateExtent },
-  ) {
-    this.#store = store;
-    this.#last = last;
-  }
-
-  async *chunks(): AsyncGenerator<Uint8Array> {
-    const { metadata, extent } = this.#last;
-    let passed = 0;
-    try {
-      const { chunks } = await this.#store.open(metadata, false);
-      for await (const chunk of chunks) if (passed++ >= extent.headChunks) yield chunk;
-    } catch (error) {
-      this.failure = error;
-      throw error;
-    }
-  }
-}
-
-/** `chunks` with those of an earlier snapshot behind the first `headChunks`. */
-async function* joined(
-  chunks: EventualItems<Uint8Array>,
-  headChunks: number,
-  earlier: EarlierRecords,
-): AsyncGenerator<Uint8Array> {
-  let passed = 0;
-  for await (const chunk of chunks) {
-    if (passed++ === headChunks) yield* earlier.chunks();
-    yield chunk;
-  }
-  if (passed <= headChunks) yield* earlier.chunks();
 }

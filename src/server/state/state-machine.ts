@@ -45,7 +45,7 @@ export interface StateSnapshot {
 }
 
 /** A snapshot that later ones may go on from. */
-export interface StateSnapshotInLine extends StateSnapshot {
+export interface ContinuableSnapshot extends StateSnapshot {
   /** Of the whole state, whatever was left out. */
   readonly extent: StateExtent;
   /** The records of the earlier snapshot are left out: they belong behind the first chunks. */
@@ -177,7 +177,7 @@ export class StateMachine {
   }
 
   /** `earlier`: what the caller has of this state already, if it can be made use of. */
-  openSnapshot(earlier?: StateExtent): StateSnapshotInLine {
+  openSnapshot(earlier?: StateExtent): ContinuableSnapshot {
     const meta = this.meta();
     const { currentRevision: revision, compactRevision } = meta;
     const isContinued = earlier !== undefined && earlier.compactRevision === compactRevision;

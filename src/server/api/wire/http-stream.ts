@@ -1,6 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
 import type { Clock, Timer } from "../../../lib/clock.ts";
+import { limits } from "../../../lib/limits.ts";
 import type { Log } from "../../../lib/log.ts";
 import { http2Error } from "./frames.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -13,11 +14,6 @@ const notAnswered = new Set(["connection", "keep-alive", "transfer-encoding", "u
 const bodiless = new Set(["GET", "HEAD"]);
 /** Bytes of a response body that wait for the peer before no more is read of it. */
 const QUEUED_BYTES_MAX = 65_536;
-/**
- * So long the end of an answer waits for that of its request: up to there a request may turn out malformed, which is to
- * be told by a reset. A client that waits for the answer before it goes on gets it then.
- */
-const ANSWER_HELD_MS_MAX = 250;
 
 /**
  * A request over HTTP/2 that is not gRPC: it is given to the server of HTTP/1.1 connections over a pair of streams in
@@ -154,7 +150,7 @@ export class HttpStream extends WireStream {
     });
     response.on("end", () => {
       if (this.isRemoteClosed) this.#endAnswer();
-      else this.#held = this.#clock.after(ANSWER_HELD_MS_MAX, () => this.#endAnswer());
+      else this.#held = this.#clock.after(limits.http2AnswerHeldMsMax, () => this.#endAnswer());
     });
     response.on("error", (error) => this.#break(error));
   }

@@ -269,6 +269,18 @@ describe("Snapshotter over files", () => {
     assert.deepEqual(begun, [false, false, true, false, true]);
   });
 
+  it("takes nothing over from one that was being written when the state became that of another snapshot", async () => {
+    const { snapshotter, begun, put, save } = await setUpFiles();
+    put("a", "1");
+    const saved = save();
+    // Begun by now, and waited for by what replaces the state.
+    const paused = snapshotter.pauseFor(async () => {});
+    await Promise.all([saved, paused]);
+    await save();
+    await save();
+    assert.deepEqual(begun, [false, false, true]);
+  });
+
   it("names a last snapshot that is damaged or gone, and writes all again from memory", async () => {
     const { fs, errors, failures, begun, put, save } = await setUpFiles();
     put("a", "1".repeat(1_000));
