@@ -346,8 +346,8 @@ export const nodeMutants: readonly Mutant[] = [
     number: 154,
     rule: "a snapshot of the old state that is being written ends before another is installed",
     file: "snapshotter.ts",
-    from: "Promise.resolve(this.#running).then(work)",
-    to: "work()",
+    from: "Promise.resolve(this.#running).then(() => {",
+    to: "Promise.resolve().then(() => {",
   },
   {
     number: 155,
@@ -453,5 +453,19 @@ export const nodeMutants: readonly Mutant[] = [
     file: "log-holds.ts",
     from: "hold.bytes > logHoldLimits.bytesMax ||",
     to: "false ||",
+  },
+  {
+    number: 172,
+    rule: "nothing is taken over from a snapshot of a state that was replaced",
+    file: "snapshotter.ts",
+    from: "      this.#last = undefined;\n      return work();",
+    to: "      return work();",
+  },
+  {
+    number: 173,
+    rule: "records that are taken over stand behind the meta data and the leases",
+    file: "earlier-records.ts",
+    from: "if (passed++ === headChunks) yield",
+    to: "if (passed++ === 0) yield",
   },
 ];
