@@ -92,9 +92,9 @@ export function errorCode(error: unknown): string | undefined {
 /** Largest single read or write; Linux stops at 2 GiB less a page. */
 const TRANSFER_BYTES_MAX = 0x4000_0000;
 
-/** A guard is held for a few file operations; one this old was left behind. */
-const GUARD_AGE_MS_MAX = 5_000;
+/** A guard is held for a few file operations: a live process that keeps it for two seconds has stopped in them. */
 const GUARD_WAIT_MS = 5;
+const GUARD_WAITS_MAX = 400;
 
 /** The real file system. */
 export class NodeFs implements Fs {
@@ -166,7 +166,7 @@ export class NodeFs implements Fs {
     try {
       // A link appears with its contents whole, which creating the file and then writing it would not.
       while (!(await linkIfAbsent(draft, path))) {
-        await underGuard(`${path}.takeover`, draft, () => removeStaleLock(path));
+        await underGuard(`${path}.takeover`, owner, draft, () => removeStaleLock(path));
       }
     } finally {
       await nodeFs.promises.unlink(draft);
@@ -289,54 +289,77 @@ async function linkIfAbsent(draft: string, path: string): Promise<boolean> {
 
 /**
  * Runs `work` while holding the directory `guard`: stale locks are removed by one starter at a time, so that none
- * removes the lock that another has just taken. A guard much older than a file
- * written now, beside `draft`, was left by a crash.
+ * removes the lock that another has just taken. It holds one file, which names its owner and has a name of its own:
+ * whoever finds that owner gone removes this very file, and never what the next one has put there. Empty, it is nobody's.
+ * Throws DirectoryLocked when a live process keeps it.
  */
-async function underGuard(guard: string, draft: string, work: () => Promise<void>): Promise<void> {
-  const touched = `${draft}.now`;
+async function underGuard(
+  guard: string,
+  owner: LockOwner,
+  draft: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const own = `${draft}.guard`;
+  const name = `${owner.pid}.${owner.startTicks}.${lockDrafts++}`;
   try {
-    while (!(await makeGuard(guard))) {
-      // Written anew, so that its time is now.
-      await nodeFs.promises.writeFile(touched, "");
-      const [now, made] = await Promise.all([modifiedMs(touched), modifiedMs(guard)]);
-      if (now !== undefined && made !== undefined && now - made > GUARD_AGE_MS_MAX) await removeGuard(guard);
-      else await sleep(GUARD_WAIT_MS);
+    await nodeFs.promises.mkdir(own, { mode: 0o700 });
+    await nodeFs.promises.writeFile(join(own, name), encodeLockOwner(owner), { mode: 0o600 });
+    for (let waits = 0; !(await takeGuard(own, guard)); waits++) {
+      const holder = await clearGuard(guard);
+      if (holder !== undefined && waits >= GUARD_WAITS_MAX) throw new DirectoryLocked(guard, holder.pid);
+      if (holder !== undefined) await sleep(GUARD_WAIT_MS);
     }
   } finally {
-    await nodeFs.promises.rm(touched, { force: true });
+    await nodeFs.promises.rm(own, { recursive: true, force: true });
   }
   try {
     await work();
   } finally {
-    await removeGuard(guard);
+    await nodeFs.promises.rm(join(guard, name), { force: true });
+    await removeIfEmpty(guard);
   }
 }
 
-/** False when another holds it. */
-async function makeGuard(guard: string): Promise<boolean> {
+/** False when it is not empty. A directory takes the place of an empty one in one step. */
+async function takeGuard(own: string, guard: string): Promise<boolean> {
   try {
-    await nodeFs.promises.mkdir(guard, { mode: 0o700 });
+    await nodeFs.promises.rename(own, guard);
     return true;
   } catch (error) {
-    if (errorCode(error) !== "EEXIST") throw error;
+    const code = errorCode(error);
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
     return false;
   }
 }
 
-async function removeGuard(guard: string): Promise<void> {
+/** Removes what a process that is gone has left in the guard; answers who is alive and holds it. */
+async function clearGuard(guard: string): Promise<LockOwner | undefined> {
+  for (const name of await namesIn(guard)) {
+    const file = join(guard, name);
+    const record = await readIfPresent(file);
+    const owner = record === undefined ? undefined : decodeLockOwner(record);
+    if (owner !== undefined && (await isAlive(owner))) return owner;
+    await nodeFs.promises.rm(file, { force: true });
+  }
+  return undefined;
+}
+
+async function namesIn(directory: string): Promise<string[]> {
   try {
-    await nodeFs.promises.rmdir(guard);
+    return await nodeFs.promises.readdir(directory);
   } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw error;
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
   }
 }
 
-async function modifiedMs(path: string): Promise<number | undefined> {
+/** Another may have taken it by now. */
+async function removeIfEmpty(directory: string): Promise<void> {
   try {
-    return (await nodeFs.promises.stat(path)).mtimeMs;
+    await nodeFs.promises.rmdir(directory);
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
+    const code = errorCode(error);
+    if (code !== "ENOENT" && code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
   }
 }
 

@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -73,13 +65,50 @@ describe("A lock of the real file system", () => {
     assert.deepEqual(readdirSync(directory), ["lock"]);
   });
 
-  it("is taken over although a starter crashed in the middle of taking it over", async () => {
-    writeFileSync(path, encodeLockOwner({ pid: 2 ** 30, bootId: "", startTicks: 0 }));
-    mkdirSync(`${path}.takeover`);
-    utimesSync(`${path}.takeover`, 1, 1);
-    const lock = await fs.lock(path);
-    assert.deepEqual(readdirSync(directory), ["lock"]);
-    await lock.release();
+  it("is taken over at once although a starter crashed in the middle of taking it over", async function () {
+    // Far less than what once had to pass before a guard counted as left behind.
+    this.timeout(2_000);
+    const gone = encodeLockOwner({ pid: 2 ** 30, bootId: "", startTicks: 0 });
+    for (const left of [undefined, gone, "half a rec"]) {
+      writeFileSync(path, gone);
+      mkdirSync(`${path}.takeover`);
+      if (left !== undefined) writeFileSync(join(`${path}.takeover`, "1073741824.0.0"), left);
+      const lock = await fs.lock(path);
+      assert.deepEqual(readdirSync(directory), ["lock"]);
+      await lock.release();
+    }
+  });
+
+  it("is not taken over beside a live process that has stopped in the middle of it", async function () {
+    this.timeout(20_000);
+    const holder = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+    try {
+      writeFileSync(path, encodeLockOwner({ pid: 2 ** 30, bootId: "", startTicks: 0 }));
+      mkdirSync(`${path}.takeover`);
+      const record = encodeLockOwner({ pid: holder.pid ?? 0, bootId: "", startTicks: 0 });
+      writeFileSync(join(`${path}.takeover`, "its.own.name"), record);
+      const isItsOwn = (error: unknown): boolean =>
+        error instanceof DirectoryLocked && error.pid === holder.pid;
+      await assert.rejects(fs.lock(path), isItsOwn);
+      assert.deepEqual(readdirSync(directory), ["lock", "lock.takeover"]);
+      assert.deepEqual(readdirSync(`${path}.takeover`), ["its.own.name"]);
+    } finally {
+      holder.kill("SIGKILL");
+    }
+  });
+
+  it("goes to one of many that start at once where a starter crashed, each time", async () => {
+    const gone = encodeLockOwner({ pid: 2 ** 30, bootId: "", startTicks: 0 });
+    for (let round = 0; round < 20; round++) {
+      writeFileSync(path, gone);
+      mkdirSync(`${path}.takeover`);
+      writeFileSync(join(`${path}.takeover`, "1073741824.0.0"), gone);
+      const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => fs.lock(path)));
+      const taken = attempts.filter((attempt) => attempt.status === "fulfilled");
+      assert.equal(taken.length, 1);
+      assert.deepEqual(readdirSync(directory), ["lock"]);
+      await taken[0]?.value.release();
+    }
   });
 
   it("leaves a lock alone that another has taken meanwhile", async () => {
