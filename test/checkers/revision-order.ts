@@ -84,7 +84,6 @@ class OrderCheck {
       const made = this.#replay.eventsAt(revision);
       const readers: Operation[] = [];
       // A revoke answers the same whether it deleted keys or had none, so it goes last.
-      const isRevoke = (operation: Operation): number => Number(operation.request.kind === "leaseRevoke");
       for (const operation of answered.get(revision)!.sort((a, b) => isRevoke(a) - isRevoke(b))) {
         if (isRevoke(operation) && this.#claims.has(revision)) readers.push(operation);
         else if (before !== undefined && makes(before, operation, made)) this.#claim(revision, operation);
@@ -149,9 +148,10 @@ class OrderCheck {
       const fitting = candidates.filter(
         (operation): operation is Operation => operation !== undefined && makes(before, operation, events),
       );
-      const free = fitting.find(
-        (operation) => !this.#pinned.has(operation) && earliest(operation.callMs) < 2 * revision,
-      );
+      // A revoke may have found no keys at any time, so what else fits goes first.
+      const free = fitting
+        .sort((left, right) => isRevoke(left) - isRevoke(right))
+        .find((operation) => !this.#pinned.has(operation) && earliest(operation.callMs) < 2 * revision);
       if (free !== undefined) {
         this.#pinned.set(free, revision);
         if (fitting.length > 1) this.#doubtful.add(free);
@@ -208,6 +208,8 @@ class OrderCheck {
     this.#violations.push({ promise, detail });
   }
 }
+
+const isRevoke = ({ request }: Operation): number => Number(request.kind === "leaseRevoke");
 
 /** Whether the operation makes just these events of the state, and answers what its client saw, if it saw anything. */
 function makes(before: StoreState, { request, response }: Operation, events: readonly EventSeen[]): boolean {

@@ -125,8 +125,8 @@ export const nodeMutants: readonly Mutant[] = [
     number: 116,
     rule: "commands of an earlier run answer nobody",
     file: "applier.ts",
-    from: "id.runId === this.#run.runId && id.proposer",
-    to: "id.proposer",
+    from: "this.#ownSequence = sequenceReader(options.run);",
+    to: "this.#ownSequence = (entry) => decodeCommand(entry).id.sequence;",
   },
   {
     number: 117,
@@ -467,5 +467,12 @@ export const nodeMutants: readonly Mutant[] = [
     file: "earlier-records.ts",
     from: "if (passed++ === headChunks) yield",
     to: "if (passed++ === 0) yield",
+  },
+  {
+    number: 174,
+    rule: "membership changes of an earlier run answer nobody",
+    file: "applier.ts",
+    from: "id.runId === this.#run.runId && id.proposer",
+    to: "id.proposer",
   },
 ];

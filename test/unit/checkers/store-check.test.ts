@@ -222,7 +222,8 @@ describe("The check of what clients saw of the store", () => {
         const without = checkStoreHistory(seen);
         assert.notEqual(without.kind, "violation", describeViolations(without.violations));
       }),
-      { numRuns: 300 },
+      // The example: a delete and a revoke, both of unknown outcome, could have made a revision.
+      { numRuns: 300, examples: [[{ seed: -1_374_979_311, operations: 49, clients: 3 }]] },
     );
   });
 

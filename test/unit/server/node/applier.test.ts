@@ -49,8 +49,8 @@ function setUp() {
     assert.equal(applier.apply([{ term: 3, index: ++index, type, data }]), undefined);
   const command = (each: Command, id: { proposer: bigint; runId: number } = run): void =>
     apply(entryType.normal, encodeCommand({ ...id, sequence: index + 1 }, each));
-  const change = (type: ConfChangeType, nodeId: bigint, peerUrls: readonly string[]): void => {
-    const id = { ...run, sequence: index + 1 };
+  const change = (type: ConfChangeType, nodeId: bigint, peerUrls: readonly string[], by = run): void => {
+    const id = { ...by, sequence: index + 1 };
     const context = encodeMemberChange({ id, peerUrls, isPromotion: false, learnersMax: 0 });
     apply(entryType.confChange, encodeConfChange({ type, nodeId, context }));
   };
@@ -97,6 +97,14 @@ describe("Applier", () => {
     );
     assert.deepEqual(seen, ["members changed"]);
     assert.deepEqual(answers[1], [2, "etcdserver: Peer URLs already exists"]);
+  });
+
+  it("answers nobody for membership changes of other runs", () => {
+    const { answers, installed, change } = setUp();
+    change(confChangeType.addNode, 5n, ["http://a:1"], { proposer: 1n, runId: 6 });
+    change(confChangeType.addNode, 6n, ["http://b:1"], { proposer: 2n, runId: 7 });
+    assert.equal(installed.length, 2);
+    assert.deepEqual(answers, []);
   });
 
   it("tells of empty entries, of leases granted and revoked, and goes on behind a snapshot", () => {
