@@ -70,6 +70,13 @@ export function registerTimings(registry: MetricsRegistry, clock: Pick<Clock, "w
       },
     ]),
   );
+  const load = histogram(
+    "metastore_apply_load_duration_seconds",
+    "Time to read from the disk what a batch of commands touches, before it is applied, in seconds.",
+    0.0001,
+    2,
+    18,
+  );
   const snapTotal = histogram(
     "etcd_debugging_snap_save_total_duration_seconds",
     "Time to save a state snapshot, in seconds.",
@@ -138,6 +145,7 @@ export function registerTimings(registry: MetricsRegistry, clock: Pick<Clock, "w
       const cells = applyCells.get(kind);
       (succeeded ? cells?.succeeded : cells?.refused)?.observe(durationMs / 1e3);
     },
+    loaded: (durationMs) => load.observe(durationMs / 1e3),
     snapshotSaved: (durationMs) => snapTotal.observe(durationMs / 1e3),
     compactionPaused: (durationMs) => compactionPause.observe(durationMs),
     compactionFinished(durationMs, recordsRemoved) {

@@ -49,10 +49,10 @@ async function main(): Promise<void> {
     const versions = Number(flags.versions);
     for (let version = 2; version <= versions; version++) await load(raw, version);
     say(`${versions} versions take`, mebibytes(await settled(sizeBytes)));
-    const usual = await during(raw, () => sleep(Number(flags.seconds) * 1_000));
+    const usual = await during(server, raw, () => sleep(Number(flags.seconds) * 1_000));
     say("usual writes", describe(usual));
     let revision = 0;
-    const compacting = await during(raw, async () => {
+    const compacting = await during(server, raw, async () => {
       const beganMs = performance.now();
       ({ revision } = await raw.rangeAll("none"));
       await client.kv.compact(revision, { physical: true, timeoutMs: 600_000 });
@@ -67,7 +67,7 @@ async function main(): Promise<void> {
 
     let rounds = 0;
     const untilMs = performance.now() + Number(flags.seconds) * 1_000;
-    const defragmenting = await during(raw, async () => {
+    const defragmenting = await during(server, raw, async () => {
       for (; performance.now() < untilMs; rounds++)
         await client.maintenance.defragment({ timeoutMs: 60_000 });
     });
@@ -89,7 +89,7 @@ async function backUp(folder: string, server: ServerProcess, raw: RawClient, usu
   const beganMs = performance.now();
   // To begin a process keeps this one from measuring: that is over when the writes begin.
   const save = metastore(["snapshot", "save", file, "--endpoints", server.endpoint]);
-  const saving = await during(raw, async () => {
+  const saving = await during(server, raw, async () => {
     await save;
     const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1);
     say("backup", `${mebibytes(statSync(file).size)} in ${seconds} s`);
@@ -156,11 +156,14 @@ async function damage(file: string, dataDir: string): Promise<void> {
 interface Times {
   readonly ms: number[];
   failed: number;
+  /** Where the server says that its writes waited. */
+  waits: string;
 }
 
 /** Writes at a steady rate while `work` lasts. */
-async function during(raw: RawClient, work: () => Promise<unknown>): Promise<Times> {
-  const times: Times = { ms: [], failed: 0 };
+async function during(server: ServerProcess, raw: RawClient, work: () => Promise<unknown>): Promise<Times> {
+  const times: Times = { ms: [], failed: 0, waits: "" };
+  const before = await server.metrics();
   let isOver = false;
   const options = { keys, perSecond: Number(flags.writes), isOver: () => isOver };
   const writer = writeSteadily(raw, options, (tookMs, error) => {
@@ -174,7 +177,36 @@ async function during(raw: RawClient, work: () => Promise<unknown>): Promise<Tim
     await writer;
   }
   times.ms.sort((left, right) => left - right);
+  times.waits = waits(before, await server.metrics());
   return times;
+}
+
+/** The bounds, in milliseconds, that half and 99 % of the waits of each kind were within. */
+function waits(before: string, after: string): string {
+  const kinds = {
+    "log synced": "etcd_disk_wal_fsync_duration_seconds",
+    "records read": "metastore_apply_load_duration_seconds",
+  };
+  return Object.entries(kinds)
+    .map(([what, name]) => {
+      const counts = new Map(bucketsOf(before, name));
+      const grown = bucketsOf(after, name).map(([bound, count]) => [bound, count - (counts.get(bound) ?? 0)]);
+      const all = grown.at(-1)?.[1] ?? 0;
+      const within = (share: number): string => {
+        const [bound = Number.NaN] = grown.find(([, count = 0]) => count >= share * all) ?? [];
+        return (bound * 1_000).toFixed(1);
+      };
+      return `${what} within ${within(0.5)} and ${within(0.99)} ms`;
+    })
+    .join(", ");
+}
+
+function bucketsOf(metrics: string, name: string): [bound: number, count: number][] {
+  const lines = metrics.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\S+)$`, "gm"));
+  return [...lines].map(([, bound, count]) => [
+    bound === "+Inf" ? Number.POSITIVE_INFINITY : Number(bound),
+    Number(count),
+  ]);
 }
 
 async function load(raw: RawClient, version: number): Promise<void> {
@@ -202,9 +234,9 @@ async function metastore(args: readonly string[]): Promise<string> {
   return (await run(process.execPath, [program, ...args], { maxBuffer: 1 << 24 })).stdout;
 }
 
-function describe({ ms, failed }: Times): string {
+function describe({ ms, failed, waits }: Times): string {
   const [p50, p99, most] = [0.5, 0.99, 1].map((share) => quantile(ms, share).toFixed(1));
-  return `p50 ${p50} ms, p99 ${p99} ms, at most ${most} ms, of ${ms.length}; ${failed} failed`;
+  return `p50 ${p50} ms, p99 ${p99} ms, at most ${most} ms, of ${ms.length}; ${failed} failed; ${waits}`;
 }
 
 function against(times: Times, usual: Times): string {

@@ -151,6 +151,16 @@ export function diskDatabaseSuite(name: string, source: DiskDatabaseSource): voi
       }
     });
 
+    it("shows an iterator nothing of a write that is called after it", async () => {
+      await put({ a: "0", b: "0" });
+      for (let i = 1; i < 30; i++) {
+        const iterator = database.iterate(everything);
+        const written = put({ a: String(i), b: String(i) });
+        assert.deepEqual((await allOf(iterator)).map(textOf), [`a=${i - 1}`, `b=${i - 1}`]);
+        await written;
+      }
+    });
+
     it("keeps an iterator as it was over later writes, clears and compaction", async () => {
       await put({ a: "1", b: "1", c: "1", d: "1" });
       const forward = database.iterate(everything);

@@ -132,7 +132,11 @@ export class Applier {
           break;
         }
       }
-      if (wants.length > 0) await loader.load(wants);
+      if (wants.length > 0) {
+        const startMs = this.#clock.nowMs();
+        await loader.load(wants);
+        this.#observer?.loaded(this.#clock.nowMs() - startMs);
+      }
       if (this.#isStopped) return;
       this.#applyNow(entries.slice(from, at), commands);
       this.#sink.applied();

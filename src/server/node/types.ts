@@ -93,6 +93,8 @@ export interface ServerNode {
 export interface NodeObserver {
   /** One command of the log was applied or, `succeeded` false, refused by the state. */
   applied(kind: Command["kind"], succeeded: boolean, durationMs: number): void;
+  /** Where records are on disk: what a batch of commands touches was read. */
+  loaded(durationMs: number): void;
   leaseGranted(ttlSeconds: number): void;
   /** One snapshot is durable and what it makes needless is gone. */
   snapshotSaved(durationMs: number): void;

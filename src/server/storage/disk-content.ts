@@ -14,7 +14,7 @@ import {
   type RecordPlace,
   space,
 } from "./disk-layout.ts";
-import { isBefore, type Moment, newestInLayers, newestPast, scan } from "./disk-scan.ts";
+import { isBefore, type Moment, newestInLayers, newestPast, scan, scanKeys } from "./disk-scan.ts";
 import type { EngineView, KeyInterval, RangeRead, RecordCursor, VersionedRecord, Want } from "./engine.ts";
 import { KeyCounts } from "./key-counts.ts";
 import { alive, LoadedReads } from "./loaded-reads.ts";
@@ -336,16 +336,25 @@ export class DiskContent {
     const records: VersionedRecord[] = [];
     const most = limit === 0 ? Number.POSITIVE_INFINITY : limit + extra;
     let isCut = false;
-    const options = { interval, revision: revision ?? moment.revision, isCountOnly: false, limit };
-    const counted = this.#countLater(moment, interval, options.revision);
-    await scan(moment, options, (_key, record) => {
-      isCut = records.length >= most;
-      if (!isCut) records.push(record as VersionedRecord);
-      return !isCut;
-    });
-    const count = isCut ? await counted() : records.length;
-    loaded.addRange(interval, revision, { records, count });
-    return count;
+    const options = { interval, revision: revision ?? moment.revision, limit: limit === 0 ? 0 : most };
+    let counting = limit === 0 ? undefined : this.#beginCount(moment, interval, options.revision);
+    let count: number | undefined;
+    try {
+      await scan(moment, options, (_key, record) => {
+        isCut = records.length >= most;
+        if (!isCut) records.push(record);
+        return !isCut;
+      });
+      if (isCut) {
+        const ending = counting?.end();
+        counting = undefined;
+        count = await ending;
+      }
+    } finally {
+      await counting?.drop();
+    }
+    loaded.addRange(interval, revision, { records, count: count ?? records.length });
+    return records.length;
   }
 
   async #readCount(
@@ -353,26 +362,29 @@ export class DiskContent {
     { interval, revision }: Want & { kind: "count" },
     loaded: LoadedReads,
   ): Promise<void> {
-    const count = await this.#countLater(moment, interval, revision ?? moment.revision)();
+    const count = await this.#beginCount(moment, interval, revision ?? moment.revision).end();
     loaded.addCount(interval, revision, count);
   }
 
-  /** Counts the keys of the interval at a revision: what whole buckets hold is captured now, the rest on demand. */
-  #countLater(moment: Moment, interval: KeyInterval, revision: number): () => Promise<number> {
+  /**
+   * Captures how many keys the interval holds at a revision; to be called before anything is appended behind the moment.
+   * What whole buckets hold is known; `end` counts the rest, `drop` leaves it.
+   */
+  #beginCount(moment: Moment, interval: KeyInterval, revision: number) {
     const isNewest = revision >= moment.revision;
     const { count, rest } = isNewest
       ? this.counts.count(interval.start, interval.end)
       : { count: 0, rest: [interval] };
-    return async () => {
-      let total = count;
-      for (const { start, end } of rest) {
-        const part = { start, end: end === EMPTY ? OPEN : end };
-        await scan(moment, { interval: part, revision, isCountOnly: true, limit: 0 }, () => {
-          total++;
-          return true;
-        });
-      }
-      return total;
+    const scans = rest.map(({ start, end }) =>
+      scanKeys(moment, { start, end: end === EMPTY ? OPEN : end }, revision),
+    );
+    return {
+      end: async (): Promise<number> => {
+        let total = count;
+        await Promise.all(scans.map((each) => each.visit(() => total++)));
+        return total;
+      },
+      drop: () => Promise.all(scans.map((each) => each.drop())),
     };
   }
 
@@ -505,10 +517,7 @@ export class DiskContent {
       const moment = this.#moment();
       const keys: ByteString[] = [];
       const interval = { start: bucket.start, end: bucket.end === EMPTY ? OPEN : bucket.end };
-      await scan(moment, { interval, revision: moment.revision, isCountOnly: true, limit: 0 }, (key) => {
-        keys.push(key);
-        return true;
-      });
+      await scanKeys(moment, interval, moment.revision).visit((key) => keys.push(key));
       this.counts.endSplit(bucket, keys);
     }
   }

@@ -6,8 +6,8 @@
  * Law (test/suites/disk-database-suite.ts):
  *  D1 a write is whole or not at all, also over a crash; writes happen in the order of the calls.
  *  D2 a read sees every write that was resolved before the call; getMany may also see later ones.
- *  D3 an iterator sees exactly the writes that had happened at some moment between iterate() being called and the
- *     resolution of the next write that is called after it: later writes never change what it gives.
+ *  D3 an iterator sees exactly the writes that had happened when iterate() was called, of one that was under way all or
+ *     nothing: what is written later never changes what it gives.
  *  D4 once a write with `isSynced` is resolved, it and all before it survive a loss of power. Of the others, a crash
  *     leaves those of a prefix.
  *  D5 damage that a read meets is reported, never passed over.

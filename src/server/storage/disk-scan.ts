@@ -14,7 +14,9 @@ import {
 } from "./disk-layout.ts";
 import type { KeyInterval, VersionedRecord } from "./engine.ts";
 
+/** Keys of a first page where no limit says how many are wanted, and of the largest ones. */
 const PAGE_KEYS = 256;
+const PAGE_KEYS_MAX = 1_024;
 const PAGE_BYTES = 1_048_576;
 
 /** One moment of the content: the layers as they were then; the database may be further. */
@@ -81,66 +83,123 @@ function layered(moment: Moment, interval: KeyInterval, revision: number) {
   return [...found].map(([key, record]) => ({ key, record })).sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-/** How the keys of a range are taken: `record` undefined when only their number is wanted. Stops at false. */
-export type VisitKey = (key: ByteString, record: VersionedRecord | undefined) => boolean;
+/** How the keys of a range are taken, in byte order. Stops at false. */
+export type VisitRecord = (key: ByteString, record: VersionedRecord) => boolean;
 
 export interface ScanOptions {
   readonly interval: KeyInterval;
   readonly revision: number;
-  readonly isCountOnly: boolean;
   /** At most so many keys will be taken; 0: all. */
   readonly limit: number;
 }
 
-/** Visits the keys that were alive at `revision`, in byte order. Nothing is awaited before the moment is captured. */
-export function scan(moment: Moment, options: ScanOptions, visit: VisitKey): Promise<void> {
-  const { start, end } = options.interval;
-  if (end !== OPEN_END && end <= start) return Promise.resolve();
-  return options.revision >= moment.revision
-    ? scanNewest(moment, options, visit)
-    : scanPast(moment, options, visit);
+/** Visits the keys that were alive at `revision`. Nothing is awaited before the iterators are made. */
+export function scan(moment: Moment, options: ScanOptions, visit: VisitRecord): Promise<void> {
+  if (isEmpty(options.interval)) return Promise.resolve();
+  if (options.revision >= moment.revision) return scanNewest(moment, options, visit);
+  return scanPast(moment, options, false, (key, record) => visit(key, record as VersionedRecord));
 }
 
-function scanNewest(moment: Moment, options: ScanOptions, visit: VisitKey): Promise<void> {
-  const { interval, revision } = options;
+/** The keys of an interval at a revision, captured but not yet visited. One of the two is called. */
+export interface KeyScan {
+  visit(take: (key: ByteString) => void): Promise<void>;
+  drop(): Promise<void>;
+}
+
+/** To be called before anything is appended behind the moment. */
+export function scanKeys(moment: Moment, interval: KeyInterval, revision: number): KeyScan {
+  const nothing = (): Promise<void> => Promise.resolve();
+  if (isEmpty(interval)) return { visit: nothing, drop: nothing };
+  if (revision >= moment.revision) return newestKeys(moment, interval);
+  const visit = (take: (key: ByteString) => void): Promise<void> =>
+    scanPast(moment, { interval, revision, limit: 0 }, true, (key) => {
+      take(key);
+      return true;
+    });
+  return { visit, drop: nothing };
+}
+
+function isEmpty({ start, end }: KeyInterval): boolean {
+  return end !== OPEN_END && end <= start;
+}
+
+/** The database has nothing yet that the moment has not (I1, D3): that a key is in it says that the key was alive. */
+function newestKeys(moment: Moment, interval: KeyInterval): KeyScan {
+  const bounds = boundsOf(moment.layout, interval);
+  const iterator = moment.database.iterate({ ...bounds, isKeysOnly: true });
+  const fromLayers = layered(moment, interval, moment.revision);
+  return {
+    visit: (take) => {
+      const visit = (key: ByteString): boolean => {
+        take(key);
+        return true;
+      };
+      const next = (): Promise<DiskPair[]> => iterator.next(PAGE_KEYS_MAX);
+      return merge(moment.layout, next, fromLayers, visit, visit).finally(() => iterator.close());
+    },
+    drop: () => iterator.close(),
+  };
+}
+
+function scanNewest(moment: Moment, options: ScanOptions, visit: VisitRecord): Promise<void> {
+  const { interval, revision, limit } = options;
   const { database, layout } = moment;
   const fromLayers = layered(moment, interval, revision);
-  const pages = new Pages(database.iterate(boundsOf(layout, interval)), options.limit);
-  const run = async (): Promise<void> => {
-    let next = 0;
-    for (;;) {
-      const page = await pages.next();
-      if (page.length === 0) break;
-      for (const { key: bytes, value } of page) {
-        const key = layout.keyOfNewest(bytes);
-        for (
-          let layer = fromLayers[next];
-          layer !== undefined && layer.key < key;
-          layer = fromLayers[++next]
-        ) {
-          if (layer.record !== undefined && !visit(layer.key, layer.record)) return;
-        }
-        const layer = fromLayers[next];
-        if (layer?.key === key) {
-          next++;
-          if (layer.record !== undefined && !visit(key, layer.record)) return;
-          continue;
-        }
-        let record = options.isCountOnly ? undefined : decodeNewest(key, value);
-        if ((record ?? decodeNewestPlace(value)).main > revision) {
-          // It was written after the moment; what it replaced is in the past now.
-          record = await newestPast(moment, key, revision);
-          if (record === undefined || record.tombstone) continue;
-        }
-        if (!visit(key, record)) return;
-      }
-    }
-    for (; next < fromLayers.length; next++) {
-      const { key, record } = fromLayers[next] as (typeof fromLayers)[number];
-      if (record !== undefined && !visit(key, record)) return;
-    }
+  const iterator = database.iterate(boundsOf(layout, interval));
+  // All that is read is taken, but for what the layers make up for: bytes are not limited.
+  let size = limit === 0 ? PAGE_KEYS : Math.min(PAGE_KEYS_MAX, limit + 1);
+  const next = (): Promise<DiskPair[]> => {
+    const page = iterator.next(size);
+    size = Math.min(PAGE_KEYS_MAX, 2 * size);
+    return page;
   };
-  return run().finally(() => pages.close());
+  const visitPast = async (key: ByteString): Promise<boolean> => {
+    const record = await newestPast(moment, key, revision);
+    return record === undefined || record.tombstone || visit(key, record);
+  };
+  const take = (key: ByteString, value: Buffer): boolean | Promise<boolean> => {
+    const record = decodeNewest(key, value);
+    // It was written after the moment; what it replaced is in the past now.
+    return record.main > revision ? visitPast(key) : visit(key, record);
+  };
+  return merge(layout, next, fromLayers, visit, take).finally(() => iterator.close());
+}
+
+/** Pages of what is newest in the database, with what the layers know in its place; ends at the first false. */
+async function merge(
+  layout: DiskLayout,
+  nextPage: () => Promise<DiskPair[]>,
+  fromLayers: ReturnType<typeof layered>,
+  visit: VisitRecord,
+  take: (key: ByteString, value: Buffer) => boolean | Promise<boolean>,
+): Promise<void> {
+  let at = 0;
+  /** Visits what the layers have up to a key; false: enough. */
+  const visitLayers = (until: ByteString | undefined): boolean => {
+    for (; at < fromLayers.length; at++) {
+      const { key, record } = fromLayers[at] as (typeof fromLayers)[number];
+      if (until !== undefined && key >= until) return true;
+      if (record !== undefined && !visit(key, record)) return false;
+    }
+    return true;
+  };
+  for (;;) {
+    const page = await nextPage();
+    if (page.length === 0) break;
+    for (const { key: bytes, value } of page) {
+      const key = layout.keyOfNewest(bytes);
+      if (!visitLayers(key)) return;
+      const layer = fromLayers[at];
+      if (layer?.key === key) {
+        at++;
+        if (layer.record !== undefined && !visit(key, layer.record)) return;
+        continue;
+      }
+      const taken = take(key, value);
+      if (!(typeof taken === "boolean" ? taken : await taken)) return;
+    }
+  }
+  visitLayers(undefined);
 }
 
 /** A candidate for the newest record of a key up to a revision; `record` undefined: it has to be fetched. */
@@ -150,13 +209,17 @@ interface Candidate {
   readonly record: VersionedRecord | undefined;
 }
 
-/** Merges what is newest, what is past, and what is in the layers, key by key. */
-function scanPast(moment: Moment, options: ScanOptions, visit: VisitKey): Promise<void> {
-  const { interval, revision, isCountOnly } = options;
+/** Merges what is newest, what is past, and what is in the layers, key by key; no records when only keys are wanted. */
+function scanPast(
+  moment: Moment,
+  { interval, revision }: ScanOptions,
+  isCountOnly: boolean,
+  visit: (key: ByteString, record: VersionedRecord | undefined) => boolean,
+): Promise<void> {
   const { database, layout } = moment;
   const fromLayers = layered(moment, interval, revision);
-  const newest = new Pages(database.iterate(boundsOf(layout, interval)), 0);
-  const past = new Pages(database.iterate(pastBoundsOf(layout, interval)), 0);
+  const newest = new Pages(database.iterate(boundsOf(layout, interval)));
+  const past = new Pages(database.iterate(pastBoundsOf(layout, interval)));
   let waiting: { key: ByteString; candidate: Candidate }[] = [];
 
   /** Fetches what is missing of those that wait, and visits them. */
@@ -244,23 +307,15 @@ function pastBoundsOf(layout: DiskLayout, { start, end }: KeyInterval) {
   };
 }
 
-/** An iterator, page by page. The first page is as small as the limit, the next ones grow. */
+/** An iterator, page by page, which grow. */
 class Pages {
   readonly #iterator: DiskIterator;
-  #size: number;
+  #size = PAGE_KEYS;
   #page: DiskPair[] = [];
   #at = 0;
 
-  constructor(iterator: DiskIterator, limit: number) {
+  constructor(iterator: DiskIterator) {
     this.#iterator = iterator;
-    this.#size = limit === 0 ? PAGE_KEYS : Math.min(PAGE_KEYS, limit + 1);
-  }
-
-  /** Empty at the end. */
-  next(): Promise<DiskPair[]> {
-    const size = this.#size;
-    this.#size = Math.min(4 * PAGE_KEYS, 2 * size);
-    return this.#iterator.next(size, PAGE_BYTES);
   }
 
   peekNow(): DiskPair | undefined {
@@ -269,7 +324,8 @@ class Pages {
 
   async peek(): Promise<DiskPair | undefined> {
     if (this.#at >= this.#page.length) {
-      this.#page = await this.next();
+      this.#page = await this.#iterator.next(this.#size, PAGE_BYTES);
+      this.#size = Math.min(PAGE_KEYS_MAX, 2 * this.#size);
       this.#at = 0;
     }
     return this.#page[this.#at];

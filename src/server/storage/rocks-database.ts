@@ -76,13 +76,14 @@ const EMPTY = Buffer.alloc(0);
 const BACKGROUND_JOBS_MAX = 2;
 /** Files that RocksDB keeps open; sockets need descriptors too. At 64 MiB a file this is 16 GiB. */
 const OPEN_FILES_MAX = 256;
+/** Pairs that one native read fetches: each keeps the main thread for some microseconds. */
+const PAGE_PAIRS_MAX = 1_000;
 /**
- * Pairs that one native read fetches: few while the size of a pair is unknown, then by the size of the last ones. It
- * counts pairs, not bytes: more of them would be too many when large values follow small ones.
+ * Where bytes are limited: few while the size of a pair is unknown, then by the size of the last ones. The binding counts
+ * pairs, not bytes: more of them would be too many when large values follow small ones.
  */
 const FIRST_PAGE_PAIRS = 16;
-const PAGE_PAIRS_MAX = 128;
-const PAGE_KEYS_MAX = 1_000;
+const SIZED_PAGE_PAIRS_MAX = 128;
 const PAGE_SIZE_BYTES = 1 << 20;
 
 /**
@@ -337,7 +338,7 @@ class RocksIterator implements DiskIterator {
   #lastKey: Buffer | undefined;
   #pagePairs: number;
   #isAtEnd: boolean;
-  /** Behind the first page. */
+  /** Behind the first page, where bytes are limited. */
   #stream: PairStream | undefined;
   /** Resolves when the native iterators that are not needed any more are closed. */
   #left: Promise<void> = Promise.resolve();
@@ -346,7 +347,7 @@ class RocksIterator implements DiskIterator {
     this.#snapshot = snapshot;
     this.#path = path;
     this.#range = range;
-    this.#pagePairs = range.isKeysOnly === true ? PAGE_KEYS_MAX : FIRST_PAGE_PAIRS;
+    this.#pagePairs = range.isKeysOnly === true ? PAGE_PAIRS_MAX : FIRST_PAGE_PAIRS;
     // RocksDB takes an empty bound for none.
     this.#isAtEnd = Buffer.compare(range.start, range.end) >= 0;
   }
@@ -357,7 +358,9 @@ class RocksIterator implements DiskIterator {
     while (pairs.length < countMax && sizeBytes < sizeBytesMax) {
       if (this.#ahead.length === 0) {
         if (this.#isAtEnd) break;
-        this.#ahead = await this.#readPage(Math.min(this.#pagePairs, countMax - pairs.length));
+        const count = countMax - pairs.length;
+        const isSized = sizeBytesMax !== Number.POSITIVE_INFINITY;
+        this.#ahead = await (isSized ? this.#readSizedPage(count) : this.#readPage(count));
       }
       let taken = 0;
       while (taken < this.#ahead.length && pairs.length + taken < countMax && sizeBytes < sizeBytesMax) {
@@ -377,24 +380,43 @@ class RocksIterator implements DiskIterator {
     await this.#snapshot.close();
   }
 
-  async #readPage(count: number): Promise<DiskPair[]> {
-    try {
+  /** So many pairs, in as few native reads as there can be: whoever asks takes them all. */
+  #readPage(countMax: number): Promise<DiskPair[]> {
+    return this.#taken(async () => {
+      const ahead = this.#stream;
+      this.#stream = undefined;
+      if (ahead !== undefined) this.#leave(ahead);
+      return this.#readOnce(Math.min(PAGE_PAIRS_MAX, countMax));
+    });
+  }
+
+  /** The first page is no larger than is asked for, as most ranges end there; then one native iterator reads ahead. */
+  #readSizedPage(countMax: number): Promise<DiskPair[]> {
+    return this.#taken(async () => {
       const isFirst = this.#lastKey === undefined;
-      const page = isFirst ? await this.#readFirst(count) : await this.#readOn();
-      if (page.length < (isFirst ? count : 1)) this.#isAtEnd = true;
-      this.#lastKey = page.at(-1)?.key ?? this.#lastKey;
+      const page = await (isFirst ? this.#readOnce(Math.min(this.#pagePairs, countMax)) : this.#readOn());
       if (page.length > 0) this.#fit(page);
+      return page;
+    });
+  }
+
+  async #taken(read: () => Promise<DiskPair[]>): Promise<DiskPair[]> {
+    try {
+      const page = await read();
+      this.#isAtEnd ||= page.length === 0;
+      this.#lastKey = page.at(-1)?.key ?? this.#lastKey;
       return page;
     } catch (error) {
       throw readFailure(this.#path, error);
     }
   }
 
-  /** No more than is asked for: most ranges end here. */
-  async #readFirst(count: number): Promise<DiskPair[]> {
+  async #readOnce(count: number): Promise<DiskPair[]> {
     const stream = this.#open(count, count + 1);
     try {
-      return await stream.next();
+      const page = await stream.next();
+      this.#isAtEnd = page.length < count;
+      return page;
     } finally {
       this.#leave(stream);
     }
@@ -415,7 +437,7 @@ class RocksIterator implements DiskIterator {
   #fit(page: readonly DiskPair[]): void {
     const sizeBytes = page.reduce((sum, pair) => sum + sizeBytesOf(pair), 0);
     const fitting = Math.floor((PAGE_SIZE_BYTES * page.length) / sizeBytes);
-    const pairsMax = this.#range.isKeysOnly === true ? PAGE_KEYS_MAX : PAGE_PAIRS_MAX;
+    const pairsMax = this.#range.isKeysOnly === true ? PAGE_PAIRS_MAX : SIZED_PAGE_PAIRS_MAX;
     const pairs = Math.min(pairsMax, Math.max(1, fitting));
     const isNear = pairs > this.#pagePairs / 4 && pairs < this.#pagePairs * 4;
     if (this.#stream !== undefined && isNear) return;

@@ -10,6 +10,7 @@ describe("The timings", () => {
     timings.walSynced({ entries: 0, bytes: 64, durationMs: 1 });
     timings.applied("put", true, 2);
     timings.applied("txn", false, 4);
+    timings.loaded(5);
     timings.snapshotSaved(30);
     timings.compactionPaused(7);
     timings.compactionFinished(150, 42);
@@ -25,6 +26,7 @@ describe("The timings", () => {
       "etcd_disk_wal_write_bytes_total 4160",
       'etcd_server_apply_duration_seconds_sum{op="Put",success="true",version="v3"} 0.002',
       'etcd_server_apply_duration_seconds_count{op="Txn",success="false",version="v3"} 1',
+      "metastore_apply_load_duration_seconds_sum 0.005",
       "etcd_debugging_snap_save_total_duration_seconds_sum 0.03",
       "etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds_sum 7",
       "etcd_debugging_mvcc_db_compaction_total_duration_milliseconds_sum 150",

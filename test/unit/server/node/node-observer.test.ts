@@ -16,6 +16,10 @@ class RecordingObserver implements NodeObserver {
     this.told.push(`lease of ${ttlSeconds} s`);
   }
 
+  loaded(): void {
+    this.told.push("loaded");
+  }
+
   snapshotSaved(): void {
     this.told.push("snapshot");
   }
