@@ -199,4 +199,22 @@ export const storageMutants: readonly Mutant[] = [
     from: '      await this.#fs.rename(draft, join(this.path, "member"));\n      await this.#fs.syncDirectory(this.path);\n',
     to: '      await this.#fs.rename(draft, join(this.path, "member"));\n',
   },
+  {
+    number: 237,
+    rule: "history is looked for in the layers at the moment when the database is known to hold no more",
+    file: "disk-content.ts",
+    from: "          await closeIterator();\n          continue;\n",
+    to: "          await closeIterator();\n          return this.#isRetired ? this.#noMore() : fromLayers(countMax);\n",
+  },
+  {
+    number: 238,
+    rule: "a layer goes when the write that holds it is done",
+    file: "disk-content.ts",
+    from:
+      "    if (operations.length > 0 || isSynced) await database.write(operations, { isSynced });\n" +
+      "    this.#stored = totals;\n    this.#storedSeal = seal;\n    this.#layers.shift();\n",
+    to:
+      "    this.#stored = totals;\n    this.#storedSeal = seal;\n    this.#layers.shift();\n" +
+      "    if (operations.length > 0 || isSynced) await database.write(operations, { isSynced });\n",
+  },
 ];

@@ -121,7 +121,7 @@ export class SimDiskDatabase implements DiskDatabase {
       }
       return taken;
     };
-    return { next, close: async () => undefined };
+    return { next, close: () => this.#elapse("close of an iterator") };
   }
 
   write(operations: readonly DiskOperation[], options: { readonly isSynced: boolean }): Promise<void> {

@@ -412,8 +412,14 @@ export class DiskContent {
       if (last !== undefined) after = { main: last.main, sub: last.sub };
       return found;
     };
+    const isInDatabase = (): boolean => after.main <= toMain && isBefore(after, this.#stored.last);
     const fromDatabase = async (countMax: number): Promise<readonly VersionedRecord[]> => {
-      while (!this.#isRetired && after.main <= toMain && isBefore(after, this.#stored.last)) {
+      // What is in a layer when something is awaited may be in the database alone afterwards.
+      while (!this.#isRetired && (isInDatabase() || open !== undefined)) {
+        if (!isInDatabase()) {
+          await closeIterator();
+          continue;
+        }
         if (open === undefined) {
           const start = layout.record({ main: after.main, sub: after.sub + 1 });
           const end = layout.record({ main: toMain + 1, sub: 0 });
@@ -431,8 +437,9 @@ export class DiskContent {
         if (isBefore(after, upTo)) after = upTo;
         await closeIterator();
       }
+      if (!this.#isRetired) return fromLayers(countMax);
       await closeIterator();
-      return this.#isRetired ? this.#noMore() : fromLayers(countMax);
+      return this.#noMore();
     };
     let isReading: Promise<unknown> = Promise.resolve();
     return {

@@ -129,6 +129,41 @@ describe("DiskEngine", () => {
     }
   });
 
+  it("leaves nothing out of the history that goes to the database while a cursor over it is turned", async () => {
+    const last = 40;
+    for (let seed = 1; seed <= 60; seed++) {
+      const prng = createPrng(seed);
+      const database = slowDatabase(prng, 6);
+      const engine = await open(database);
+      const write = async (): Promise<void> => {
+        for (let main = 2; main <= last; main++) {
+          const record = put(`k${main}`, main, 0);
+          await engine.loader.load([{ kind: "key", key: record.key, revision: undefined }]);
+          engine.append([record]);
+          engine.flushSoon();
+          for (let i = prng.below(6); i > 0; i--) await turn();
+        }
+      };
+      const cursor = engine.records(0, last);
+      const read = async (): Promise<void> => {
+        const seen: number[] = [];
+        while (seen.at(-1) !== last) {
+          for (const { main } of await cursor.next(10)) seen.push(main);
+          assert.deepEqual(
+            seen,
+            Array.from(seen, (_, i) => 2 + i),
+            `seed ${seed}`,
+          );
+          await turn();
+        }
+      };
+      await Promise.all([write(), read()]);
+      cursor.close();
+      await engine.close();
+      assert.equal(database.openIterators, 0);
+    }
+  });
+
   it("lets reads that have begun end before it closes, and begins no other", async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const prng = createPrng(seed);

@@ -40,6 +40,7 @@ export class PlainDiskDatabase implements DiskDatabase {
         return found.splice(0, countMax);
       },
       close: async () => {
+        await this.#wait();
         this.openIterators--;
       },
     };
