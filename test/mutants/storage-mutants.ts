@@ -158,8 +158,8 @@ export const storageMutants: readonly Mutant[] = [
     number: 231,
     rule: "a snapshot's bytes are durable before it has its name",
     file: "snapshot-file.ts",
-    from: "    await file.sync();\n",
-    to: "",
+    from: '{ access: "create", durable: true }',
+    to: '{ access: "create" }',
   },
   {
     number: 232,

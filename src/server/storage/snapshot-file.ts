@@ -4,12 +4,15 @@ import type { Fs, FsFile } from "../../lib/fs.ts";
 import type { SnapshotHeader } from "./snapshot-layout.ts";
 import { encodeSnapshot, readSnapshot, type SnapshotContent } from "./snapshot-stream.ts";
 
-/** Pieces gather up to this size before they are written. */
-const WRITE_BYTES = 1 << 20;
+/**
+ * Pieces gather up to this size, and are durable before the next ones are written: what a disk still has to do when the
+ * log asks for a sync, the log waits for. All of a snapshot at its end would be tens of milliseconds, and more.
+ */
+const WRITE_BYTES = 1 << 18;
 const READ_BYTES = 1 << 20;
 
 /**
- * Writes a snapshot to `path`, durably and whole or not at all: temporary name, sync, rename, directory sync.
+ * Writes a snapshot to `path`, durably and whole or not at all: temporary name, rename, directory sync.
  * Resolves with its size in bytes. Empty chunks are dropped. Rejects with what the file system or `chunks` throws.
  */
 export async function writeSnapshotFile(
@@ -20,11 +23,10 @@ export async function writeSnapshotFile(
 ): Promise<number> {
   const draft = `${path}.tmp`;
   await fs.removeTree(draft);
-  const file = await fs.open(draft, { access: "create" });
+  const file = await fs.open(draft, { access: "create", durable: true });
   let sizeBytes: number;
   try {
     sizeBytes = await writePieces(file, encodeSnapshot(header, chunks));
-    await file.sync();
   } finally {
     await file.close();
   }
