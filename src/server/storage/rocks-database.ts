@@ -10,6 +10,7 @@ import type {
   DiskPair,
   DiskRange,
 } from "./disk-database.ts";
+import { lowerCompactionPriority } from "./rocks-threads.ts";
 
 /** The binding: an optional dependency, of exactly this version (docs/adr/0001-rocksdb-binding.md). */
 export const rocksPackage = { name: "rocksdb-native", version: "3.18.1" } as const;
@@ -69,6 +70,9 @@ export interface RocksStream {
 }
 
 export type RocksConstructor = new (path: string, options: Record<string, unknown>) => Rocks;
+
+/** Writes after which is looked again whether RocksDB has begun to compact. */
+const WRITES_PER_LOOK = 64;
 
 const lockName = "metastore.lock";
 const EMPTY = Buffer.alloc(0);
@@ -180,6 +184,8 @@ class RocksDatabase implements DiskDatabase {
   #nextFlush: Promise<void> | undefined;
   /** Whether something was written since the last flush began. */
   #isUnflushed = false;
+  /** Until the next look; undefined when compactions have their priority. */
+  #writesToLook: number | undefined = WRITES_PER_LOOK;
   #filesSizeBytes = 0;
   #sizeBytesSinceMeasured = 0;
   #measuring: Promise<void> | undefined;
@@ -284,6 +290,7 @@ class RocksDatabase implements DiskDatabase {
 
   async #apply(fill: (batch: RocksWriteBatch) => void, capacity: number): Promise<void> {
     if (capacity === 0) return;
+    this.#lookForCompactions();
     const batch = this.#rocks.write({ capacity });
     this.#isUnflushed = true;
     try {
@@ -292,6 +299,17 @@ class RocksDatabase implements DiskDatabase {
     } finally {
       batch.destroy();
     }
+  }
+
+  #lookForCompactions(): void {
+    if (this.#writesToLook === undefined || --this.#writesToLook > 0) return;
+    const keepLooking = (): void => {
+      this.#writesToLook ??= WRITES_PER_LOOK;
+    };
+    this.#writesToLook = undefined;
+    lowerCompactionPriority().then((isFound) => {
+      if (!isFound) keepLooking();
+    }, keepLooking);
   }
 
   /** Makes durable what has been written; one flush for all that ask while another is under way. */
