@@ -305,7 +305,7 @@ export function watchHubSuite(name: string, createEngine: CreateEngine, numRuns:
               sink.isFull = false;
               stream.resume();
             }
-            for (let round = 0; round < 20 + 2 * world.source.all.length; round++) {
+            for (let round = 0; round < 40 + 4 * world.source.all.length; round++) {
               world.clock.advance(100);
               await under.settle?.();
             }
