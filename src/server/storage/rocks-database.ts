@@ -81,7 +81,7 @@ const BACKGROUND_JOBS_MAX = 2;
 /** Files that RocksDB keeps open; sockets need descriptors too. At 64 MiB a file this is 16 GiB. */
 const OPEN_FILES_MAX = 256;
 /** Pairs that one native read fetches: each keeps the main thread for some microseconds. */
-const PAGE_PAIRS_MAX = 1_000;
+const PAGE_PAIRS_MAX = 1_024;
 /**
  * Where bytes are limited: few while the size of a pair is unknown, then by the size of the last ones. The binding counts
  * pairs, not bytes: more of them would be too many when large values follow small ones.
