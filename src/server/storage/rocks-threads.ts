@@ -1,24 +1,28 @@
-import { readdir, readFile } from "node:fs/promises";
 import { setPriority } from "node:os";
 import { join } from "node:path";
+import { type Fs, NodeFs } from "../../lib/fs.ts";
 
 /** The name that RocksDB gives the threads that compact. Those that flush, which writes may wait for, are others. */
 const COMPACTING_THREAD = "rocksdb:low";
 /** Of nice(1): a tenth of a processor that others want too; less would keep the locks that it holds for long. */
 const NICENESS = 10;
+/** Linux gives threads names of up to 15 bytes. */
+const NAME_BYTES = 16;
 
 /**
  * Lets RocksDB's compactions yield the processor to whoever serves requests, as its LowerThreadPoolCPUPriority does, which
  * the binding has not. The threads begin with the first work for them: false when there are none yet. Elsewhere than on
  * Linux, where a thread has a priority of its own, there is nothing to do: true.
  */
-export async function lowerCompactionPriority(tasks = "/proc/self/task"): Promise<boolean> {
+export async function lowerCompactionPriority(
+  fs: Fs = new NodeFs(),
+  tasks = "/proc/self/task",
+): Promise<boolean> {
   if (process.platform !== "linux") return true;
   let isFound = false;
-  for (const id of await readdir(tasks)) {
+  for (const id of await fs.readDirectory(tasks)) {
     try {
-      const name = await readFile(join(tasks, id, "comm"), "utf8");
-      if (!name.startsWith(COMPACTING_THREAD)) continue;
+      if (!(await nameOf(fs, join(tasks, id, "comm"))).startsWith(COMPACTING_THREAD)) continue;
       setPriority(Number(id), NICENESS);
       isFound = true;
     } catch {
@@ -26,4 +30,15 @@ export async function lowerCompactionPriority(tasks = "/proc/self/task"): Promis
     }
   }
   return isFound;
+}
+
+/** The system says of these files that they have no size. */
+async function nameOf(fs: Fs, path: string): Promise<string> {
+  const file = await fs.open(path, { access: "read" });
+  try {
+    const name = Buffer.alloc(NAME_BYTES);
+    return name.toString("latin1", 0, await file.read(name, 0));
+  } finally {
+    await file.close();
+  }
 }

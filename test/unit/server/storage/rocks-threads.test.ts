@@ -25,9 +25,9 @@ describe("The priority of compactions", () => {
       const [compacting = 0, flushing = 0] = processes.map(({ pid }) => pid);
       const before = getPriority(flushing);
       await thread(flushing, "rocksdb:high");
-      assert.equal(await lowerCompactionPriority(tasks), false, "none compacts yet");
+      assert.equal(await lowerCompactionPriority(undefined, tasks), false, "none compacts yet");
       await thread(compacting, "rocksdb:low");
-      assert.equal(await lowerCompactionPriority(tasks), true);
+      assert.equal(await lowerCompactionPriority(undefined, tasks), true);
       assert.deepEqual([getPriority(compacting), getPriority(flushing)], [10, before]);
     } finally {
       for (const each of processes) each.kill();
@@ -37,8 +37,8 @@ describe("The priority of compactions", () => {
   it("stays as it is where a thread ends while it is looked at, or allows no change", async function () {
     if (process.platform !== "linux") this.skip();
     await mkdir(join(tasks, "4194305"));
-    assert.equal(await lowerCompactionPriority(tasks), false);
+    assert.equal(await lowerCompactionPriority(undefined, tasks), false);
     await writeFile(join(tasks, "4194305", "comm"), "rocksdb:low\n");
-    assert.equal(await lowerCompactionPriority(tasks), false, "there is no such process");
+    assert.equal(await lowerCompactionPriority(undefined, tasks), false, "there is no such process");
   });
 });
