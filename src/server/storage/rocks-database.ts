@@ -71,7 +71,7 @@ export interface RocksStream {
 
 export type RocksConstructor = new (path: string, options: Record<string, unknown>) => Rocks;
 
-/** Writes after which is looked again whether RocksDB has begun to compact. */
+/** After the first write, and then after so many, is looked whether RocksDB has threads that compact. */
 const WRITES_PER_LOOK = 64;
 
 const lockName = "metastore.lock";
@@ -185,7 +185,7 @@ class RocksDatabase implements DiskDatabase {
   /** Whether something was written since the last flush began. */
   #isUnflushed = false;
   /** Until the next look; undefined when compactions have their priority. */
-  #writesToLook: number | undefined = WRITES_PER_LOOK;
+  #writesToLook: number | undefined = 1;
   #filesSizeBytes = 0;
   #sizeBytesSinceMeasured = 0;
   #measuring: Promise<void> | undefined;
