@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { op } from "../../../src/client/index.ts";
+import { rocksSkipReason } from "../../suites/rocks-module.ts";
 import { ServerWorld } from "./server-world.ts";
 
 /** Families that a healthy member leaves at zero; what feeds each of them is tested where it is counted. */
@@ -17,6 +18,8 @@ const restingFamilies = new Set([
   "etcd_debugging_mvcc_pending_events_total",
   "etcd_debugging_snap_save_total_duration_seconds",
   "metastore_grpc_unknown_methods_total",
+  // All records are at hand.
+  "metastore_apply_load_duration_seconds",
   // There is nobody to talk to.
   "etcd_network_peer_sent_bytes_total",
   "etcd_network_peer_received_bytes_total",
@@ -104,5 +107,16 @@ describe("The metrics of a running server", () => {
     }
     watcher.cancel();
     held.cancel();
+  });
+
+  it("tell how long commands wait for their records where these are on disk", async function () {
+    if (rocksSkipReason !== undefined) {
+      console.log(`      ${rocksSkipReason}`);
+      this.skip();
+    }
+    const server = await world.start({ storage: "rocksdb", metrics: "extensive" });
+    await world.connect(server).kv.put("a", "1");
+    const text = await (await fetch(`http://${server.addresses.client[0]}/metrics`)).text();
+    assert.match(text, /^metastore_apply_load_duration_seconds_count [1-9]/m);
   });
 });
