@@ -36,6 +36,8 @@ const HEADER_TABLE_BYTES = 4_096;
 const HEADER_PAIRS_MAX = 256;
 /** Time for a peer to read the GOAWAY that says what it did wrong. */
 const LAST_WORDS_MS = 1_000;
+/** What it may still send meanwhile: unread, it would make the kernel reset the connection before the GOAWAY is read. */
+const LAST_WORDS_BYTES_MAX = 1_048_576;
 
 export interface ConnectionOptions {
   readonly headerBytesMax: number;
@@ -82,6 +84,7 @@ export class Connection implements StreamHost, FrameSink {
   #isFlushRequested = false;
   #isGoingAway = false;
   #isClosed = false;
+  #bytesAfterEnd = 0;
   #keptBytes = 0;
 
   constructor(socket: Duplex, peer: string, options: ConnectionOptions, hooks: ConnectionHooks) {
@@ -234,7 +237,11 @@ export class Connection implements StreamHost, FrameSink {
   }
 
   #take(chunk: Buffer): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed) {
+      this.#bytesAfterEnd += chunk.length;
+      if (this.#bytesAfterEnd > LAST_WORDS_BYTES_MAX) this.#socket.destroy();
+      return;
+    }
     this.#liveness.hasRead();
     try {
       this.#reader.push(chunk);

@@ -569,6 +569,17 @@ describe("Connection", () => {
   });
 
   describe("the end", () => {
+    it("leaves a peer that did wrong time to read so, and takes a mebibyte of what it still sends", () => {
+      const peer = opened();
+      assert.deepEqual(peer.send(windowUpdate(0, 2_147_483_647)), ["GOAWAY 0 FLOW_CONTROL_ERROR"]);
+      const half = Buffer.alloc(524_288);
+      assert.deepEqual(peer.send(half), []);
+      assert.deepEqual(peer.send(half), []);
+      assert.equal(peer.socket.destroyed, false);
+      peer.send(Buffer.alloc(1));
+      assert.equal(peer.socket.destroyed, true);
+    });
+
     it("is graceful: streams that run are served, later ones refused, then the socket closes", async () => {
       const peer = opened();
       peer.send(headersFrame(1, requestFields("/t.T/Chat")));
