@@ -11,6 +11,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 import { connect } from "../../src/client/index.ts";
+import type { Histogram } from "../../src/tui/cluster-sample.ts";
+import { observedSince, quantileOf } from "../../src/tui/histogram.ts";
 import { RawClient, repositoryRoot, ServerProcess } from "../harness/index.ts";
 import { loadKeys, mebibytes, prng, QUOTA_FLAGS, quantile, say, writeSteadily } from "./disk-load.ts";
 
@@ -181,7 +183,7 @@ async function during(server: ServerProcess, raw: RawClient, work: () => Promise
   return times;
 }
 
-/** The bounds, in milliseconds, that half and 99 % of the waits of each kind were within. */
+/** Half and 99 % of the waits of each kind, as far as the buckets tell. */
 function waits(before: string, after: string): string {
   const kinds = {
     "log synced": "etcd_disk_wal_fsync_duration_seconds",
@@ -189,24 +191,21 @@ function waits(before: string, after: string): string {
   };
   return Object.entries(kinds)
     .map(([what, name]) => {
-      const counts = new Map(bucketsOf(before, name));
-      const grown = bucketsOf(after, name).map(([bound, count]) => [bound, count - (counts.get(bound) ?? 0)]);
-      const all = grown.at(-1)?.[1] ?? 0;
-      const within = (share: number): string => {
-        const [bound = Number.NaN] = grown.find(([, count = 0]) => count >= share * all) ?? [];
-        return (bound * 1_000).toFixed(1);
-      };
-      return `${what} within ${within(0.5)} and ${within(0.99)} ms`;
+      const waited = observedSince(histogramIn(after, name), histogramIn(before, name));
+      const within = (share: number): string =>
+        ((quantileOf(waited, share) ?? Number.NaN) * 1_000).toFixed(2);
+      return `${what} p50 ${within(0.5)} ms, p99 ${within(0.99)} ms`;
     })
     .join(", ");
 }
 
-function bucketsOf(metrics: string, name: string): [bound: number, count: number][] {
-  const lines = metrics.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\S+)$`, "gm"));
-  return [...lines].map(([, bound, count]) => [
-    bound === "+Inf" ? Number.POSITIVE_INFINITY : Number(bound),
-    Number(count),
-  ]);
+/** One family without labels. */
+function histogramIn(metrics: string, name: string): Histogram {
+  const lines = [...metrics.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\S+)$`, "gm"))];
+  return {
+    bounds: lines.map(([, bound]) => (bound === "+Inf" ? Number.POSITIVE_INFINITY : Number(bound))),
+    counts: lines.map(([, , count]) => Number(count)),
+  };
 }
 
 async function load(raw: RawClient, version: number): Promise<void> {

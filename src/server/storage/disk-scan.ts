@@ -1,3 +1,4 @@
+import { assert } from "../../lib/assert.ts";
 import type { ByteString } from "../../lib/bytes.ts";
 import { EMPTY, OPEN_END } from "../../lib/bytes.ts";
 import type { DiskDatabase, DiskIterator, DiskPair } from "./disk-database.ts";
@@ -93,7 +94,10 @@ export interface ScanOptions {
   readonly limit: number;
 }
 
-/** Visits the keys that were alive at `revision`. Nothing is awaited before the iterators are made. */
+/**
+ * Visits the keys that were alive at `revision`. Nothing is awaited before the iterators are made; to be called before
+ * anything is appended behind the moment.
+ */
 export function scan(moment: Moment, options: ScanOptions, visit: VisitRecord): Promise<void> {
   if (isEmpty(options.interval)) return Promise.resolve();
   if (options.revision >= moment.revision) return scanNewest(moment, options, visit);
@@ -153,14 +157,10 @@ function scanNewest(moment: Moment, options: ScanOptions, visit: VisitRecord): P
     size = Math.min(PAGE_KEYS_MAX, 2 * size);
     return page;
   };
-  const visitPast = async (key: ByteString): Promise<boolean> => {
-    const record = await newestPast(moment, key, revision);
-    return record === undefined || record.tombstone || visit(key, record);
-  };
-  const take = (key: ByteString, value: Buffer): boolean | Promise<boolean> => {
+  const take = (key: ByteString, value: Buffer): boolean => {
     const record = decodeNewest(key, value);
-    // It was written after the moment; what it replaced is in the past now.
-    return record.main > revision ? visitPast(key) : visit(key, record);
+    assert(record.main <= revision, "D3: the database has nothing that the moment has not");
+    return visit(key, record);
   };
   return merge(layout, next, fromLayers, visit, take).finally(() => iterator.close());
 }
@@ -171,7 +171,7 @@ async function merge(
   nextPage: () => Promise<DiskPair[]>,
   fromLayers: ReturnType<typeof layered>,
   visit: VisitRecord,
-  take: (key: ByteString, value: Buffer) => boolean | Promise<boolean>,
+  take: (key: ByteString, value: Buffer) => boolean,
 ): Promise<void> {
   let at = 0;
   /** Visits what the layers have up to a key; false: enough. */
@@ -195,8 +195,7 @@ async function merge(
         if (layer.record !== undefined && !visit(key, layer.record)) return;
         continue;
       }
-      const taken = take(key, value);
-      if (!(typeof taken === "boolean" ? taken : await taken)) return;
+      if (!take(key, value)) return;
     }
   }
   visitLayers(undefined);

@@ -71,9 +71,6 @@ export interface RocksStream {
 
 export type RocksConstructor = new (path: string, options: Record<string, unknown>) => Rocks;
 
-/** After the first write, and then after so many, is looked whether RocksDB has threads that compact. */
-const WRITES_PER_LOOK = 64;
-
 const lockName = "metastore.lock";
 const EMPTY = Buffer.alloc(0);
 /** Two threads are what flushes and compactions of one column family use at a time. */
@@ -113,6 +110,7 @@ export async function openRocksDatabase(
       blockCache: options.cacheSizeBytes > 0,
     });
     await rocks.ready();
+    await lowerCompactionPriority(fs);
     const database = new RocksDatabase(rocks, path, lock);
     await database.measure();
     return database;
@@ -184,8 +182,6 @@ class RocksDatabase implements DiskDatabase {
   #nextFlush: Promise<void> | undefined;
   /** Whether something was written since the last flush began. */
   #isUnflushed = false;
-  /** Until the next look; undefined when compactions have their priority. */
-  #writesToLook: number | undefined = 1;
   #filesSizeBytes = 0;
   #sizeBytesSinceMeasured = 0;
   #measuring: Promise<void> | undefined;
@@ -290,7 +286,6 @@ class RocksDatabase implements DiskDatabase {
 
   async #apply(fill: (batch: RocksWriteBatch) => void, capacity: number): Promise<void> {
     if (capacity === 0) return;
-    this.#lookForCompactions();
     const batch = this.#rocks.write({ capacity });
     this.#isUnflushed = true;
     try {
@@ -299,17 +294,6 @@ class RocksDatabase implements DiskDatabase {
     } finally {
       batch.destroy();
     }
-  }
-
-  #lookForCompactions(): void {
-    if (this.#writesToLook === undefined || --this.#writesToLook > 0) return;
-    const keepLooking = (): void => {
-      this.#writesToLook ??= WRITES_PER_LOOK;
-    };
-    this.#writesToLook = undefined;
-    lowerCompactionPriority().then((isFound) => {
-      if (!isFound) keepLooking();
-    }, keepLooking);
   }
 
   /** Makes durable what has been written; one flush for all that ask while another is under way. */

@@ -1,6 +1,6 @@
 import { setPriority } from "node:os";
 import { join } from "node:path";
-import { type Fs, NodeFs } from "../../lib/fs.ts";
+import type { Fs } from "../../lib/fs.ts";
 
 /** The name that RocksDB gives the threads that compact. Those that flush, which writes may wait for, are others. */
 const COMPACTING_THREAD = "rocksdb:low";
@@ -11,25 +11,22 @@ const NAME_BYTES = 16;
 
 /**
  * Lets RocksDB's compactions yield the processor to whoever serves requests, as its LowerThreadPoolCPUPriority does, which
- * the binding has not. The threads begin with the first work for them: false when there are none yet. Elsewhere than on
- * Linux, where a thread has a priority of its own, there is nothing to do: true.
+ * the binding has not. The threads are there once a database is open. Elsewhere than on Linux, where a thread has a
+ * priority of its own, nothing happens. Resolves with how many there are; never rejects.
  */
-export async function lowerCompactionPriority(
-  fs: Fs = new NodeFs(),
-  tasks = "/proc/self/task",
-): Promise<boolean> {
-  if (process.platform !== "linux") return true;
-  let isFound = false;
-  for (const id of await fs.readDirectory(tasks)) {
+export async function lowerCompactionPriority(fs: Fs, tasks = "/proc/self/task"): Promise<number> {
+  if (process.platform !== "linux") return 0;
+  let lowered = 0;
+  for (const id of await fs.readDirectory(tasks).catch(() => [])) {
     try {
       if (!(await nameOf(fs, join(tasks, id, "comm"))).startsWith(COMPACTING_THREAD)) continue;
       setPriority(Number(id), NICENESS);
-      isFound = true;
+      lowered++;
     } catch {
       // The thread has ended, or the system allows no change: compactions work all the same.
     }
   }
-  return isFound;
+  return lowered;
 }
 
 /** The system says of these files that they have no size. */
