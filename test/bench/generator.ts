@@ -11,6 +11,7 @@ export interface Measurement {
   readonly perSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  readonly maxUs: number;
   /** CPU time of the server, or of all members, over the measured period, divided by the calls (or events) in it. */
   readonly cpuUs: number;
   /** The same of the load generator. */
@@ -27,6 +28,7 @@ interface LoadResult {
   readonly seconds: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  readonly maxUs: number;
   readonly ownCpuMs: number;
   readonly firstError?: string;
 }
@@ -35,12 +37,17 @@ interface LoadResult {
 export type Measured = Pick<Target, "endpoint" | "ca" | "usage" | "begin" | "end">;
 
 export interface Load {
-  readonly workload: WorkloadName;
+  /** `page`: as many keys as `list`, with more behind them; `count`: of 10,000 keys. */
+  readonly workload: WorkloadName | "page" | "count";
   readonly clients: number;
   readonly seconds: number;
   readonly keys: number;
   /** Calls to begin a second; as fast as they are answered when absent. */
   readonly rate?: number;
+  /** Between an answer and the next call of its client, where there is no rate. */
+  readonly pauseMs?: number;
+  /** Of a key, behind "bench/". */
+  readonly keyDigits?: number;
 }
 
 const PRELOAD_CLIENTS = 8;
@@ -74,9 +81,10 @@ export class Generator {
     ]);
   }
 
-  async preload(server: Measured, keys: number): Promise<void> {
+  async preload(server: Measured, keys: number, keyDigits?: number): Promise<void> {
     const clients = String(PRELOAD_CLIENTS);
-    await this.#run(server, ["--workload", "preload", "--keys", String(keys), "--clients", clients]);
+    const load = ["--workload", "preload", "--keys", String(keys), "--clients", clients];
+    await this.#run(server, [...load, ...flag("--key-digits", keyDigits)]);
   }
 
   async measure(server: Measured, load: Load): Promise<Measurement> {
@@ -86,7 +94,9 @@ export class Generator {
       ...["--clients", String(isWatch ? 1 : load.clients), "--watchers", String(isWatch ? load.clients : 1)],
       ...["--seconds", String(load.seconds), "--warmup", String(Math.min(1, load.seconds / 2))],
       ...["--keys", String(load.keys)],
-      ...(load.rate === undefined ? [] : ["--rate", String(load.rate)]),
+      ...flag("--rate", load.rate),
+      ...flag("--pause", load.pauseMs === undefined ? undefined : load.pauseMs / 1_000),
+      ...flag("--key-digits", load.keyDigits),
     ]);
     if (result === undefined) throw new Error("the load generator printed no result");
     if (result.errors > 0) console.log(`  ${result.errors} errors, the first: ${result.firstError}`);
@@ -94,6 +104,7 @@ export class Generator {
       perSecond: result.count / result.seconds,
       p50Us: result.p50Us,
       p99Us: result.p99Us,
+      maxUs: result.maxUs,
       cpuUs: (cpuMs * 1_000) / result.count,
       generatorCpuUs: (result.ownCpuMs * 1_000) / result.count,
       count: result.count,
@@ -133,4 +144,8 @@ export class Generator {
     if (code !== 0) throw new Error(`the load generator ended with ${code} (${args.join(" ")})`);
     return { result, cpuMs: endMs - beginMs, inside };
   }
+}
+
+function flag(name: string, value: number | undefined): string[] {
+  return value === undefined ? [] : [name, String(value)];
 }

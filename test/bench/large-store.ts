@@ -2,25 +2,16 @@
  * A store larger than memory: npm run bench:large -- [--keys 10000000] [--storage rocksdb] [--server etcd]
  * [--seconds 60] [--writes 2000] [--folder DIR]. Loads keys of 24 bytes with values of 256, restarts the server,
  * then reads while writes go on, and prints memory, time to ready, latencies and the lag of the event loop. --folder
- * keeps the data, and a folder that has some already is used as it is.
+ * keeps the data, and a folder that has some already is used as it is. Needs Go, for the load generator.
  */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { prefixEnd, RawClient, ServerProcess } from "../harness/index.ts";
-import {
-  KEY_PREFIX,
-  keyOf,
-  loadKeys,
-  mebibytes,
-  prng,
-  QUOTA_FLAGS,
-  quantile,
-  say,
-  writeSteadily,
-} from "./disk-load.ts";
+import { ServerProcess } from "../harness/index.ts";
+import { mebibytes, QUOTA_FLAGS, say } from "./disk-load.ts";
+import { Generator, type Load, type Measured, type Measurement } from "./generator.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -33,10 +24,15 @@ const { values: flags } = parseArgs({
   },
 });
 
-/** Keys that share all but their last four digits. */
-const GROUP_KEYS = 10_000;
-const PAGE_KEYS = 1_000;
+/** With the "bench/" before them, 24 bytes. */
+const KEY_DIGITS = 18;
 const LAG_WINDOW_MS = 31_000;
+/** What is hot is compiled before. */
+const WARM_UP_SECONDS = 5;
+/** Writes that may be under way at once. */
+const WRITERS = 100;
+/** Between an answer and the next call of a reader. */
+const PAUSE_MS = 5;
 
 async function main(): Promise<void> {
   const kind = flags.server === "etcd" ? "etcd" : "metastore";
@@ -49,25 +45,34 @@ async function main(): Promise<void> {
     folder,
     flags: [...storage, ...QUOTA_FLAGS],
   });
+  const generator = Generator.prepare(folder);
   const title = kind === "etcd" ? "etcd" : `metastore, ${flags.storage}`;
   console.log(
-    `${title}: ${keys} keys of 24 bytes with 256-byte values, in ${isLoaded ? "the folder" : "a new store"}`,
+    `${title}: ${keys} keys of 24 bytes with 256-byte values, in ${isLoaded ? "the folder" : "a new store"}; load by ${generator.title}`,
   );
   try {
     server.spawn();
     say("ready at first", `${(await server.ready(600_000)).toFixed(0)} ms`);
-    if (!isLoaded) await load(server, keys);
+    if (!isLoaded) await load(server, generator, keys);
     say("resident after the load", mebibytes(server.usage().residentBytes));
     await server.stop();
     server.spawn();
     say("restart to ready", `${(await server.ready(600_000)).toFixed(0)} ms`);
     say("resident after the restart", mebibytes(server.usage().residentBytes));
+    await readUnderWrites(server, generator, keys, WARM_UP_SECONDS);
     if (kind === "metastore") {
-      // The lag is told of the last half minute or more: the start is not to count.
+      // The lag is told of the last half minute or more: what was before is not to count.
       await sleep(LAG_WINDOW_MS);
       await server.metrics();
     }
-    await readUnderWrites(server, keys);
+    const lag = watchLag(kind === "metastore" ? server : undefined);
+    const measured = await readUnderWrites(server, generator, keys, Number(flags.seconds)).finally(lag);
+    for (const [what, { perSecond, p50Us, p99Us, maxUs, count, errors }] of measured) {
+      const ms = (us: number): string => `${(us / 1_000).toFixed(1)} ms`;
+      const pace = `${count} in all, ${perSecond.toFixed(0)} a second, ${errors} failed`;
+      say(what, `p50 ${ms(p50Us)}, p99 ${ms(p99Us)}, at most ${ms(maxUs)}; ${pace}`);
+    }
+    if (kind === "metastore") say("event loop late by at most", `${(await lag()).toFixed(0)} ms`);
     say("resident at the end", mebibytes(server.usage().residentBytes));
     await server.stop();
   } finally {
@@ -76,84 +81,60 @@ async function main(): Promise<void> {
   }
 }
 
-async function load(server: ServerProcess, keys: number): Promise<void> {
-  const client = new RawClient(server.endpoint);
-  let given = 0;
+async function load(server: ServerProcess, generator: Generator, keys: number): Promise<void> {
   let residentMax = 0;
-  const progress = setInterval(() => {
-    const { residentBytes } = server.usage();
-    residentMax = Math.max(residentMax, residentBytes);
-    console.log(`  ${given} keys, resident ${mebibytes(residentBytes)}`);
-  }, 10_000);
+  const watching = setInterval(() => {
+    residentMax = Math.max(residentMax, server.usage().residentBytes);
+  }, 1_000);
+  const beganMs = performance.now();
   try {
-    const seconds = await loadKeys(client, keys, (count) => {
-      given = count;
-    });
-    say("loaded", `${keys} keys in ${seconds.toFixed(0)} s, ${(keys / seconds).toFixed(0)} a second`);
+    await generator.preload(measured(server), keys, KEY_DIGITS);
   } finally {
-    clearInterval(progress);
-    client.close();
+    clearInterval(watching);
   }
+  const seconds = (performance.now() - beganMs) / 1_000;
+  say("loaded", `${keys} keys in ${seconds.toFixed(0)} s, ${(keys / seconds).toFixed(0)} a second`);
   say("resident at most", mebibytes(residentMax));
 }
 
-async function readUnderWrites(server: ServerProcess, keys: number): Promise<void> {
-  const client = new RawClient(server.endpoint);
-  const untilMs = performance.now() + Number(flags.seconds) * 1_000;
-  const isOver = (): boolean => performance.now() >= untilMs;
-  const timesMs = { put: [] as number[], get: [] as number[], page: [] as number[], count: [] as number[] };
-  const timed = async (kind: keyof typeof timesMs, work: () => Promise<unknown>): Promise<void> => {
-    const beganMs = performance.now();
-    await work();
-    timesMs[kind].push(performance.now() - beganMs);
+/** One reader of each kind and the writes, at the same time; each measured by a generator of its own. */
+async function readUnderWrites(
+  server: ServerProcess,
+  generator: Generator,
+  keys: number,
+  seconds: number,
+): Promise<readonly (readonly [string, Measurement])[]> {
+  const reader = { clients: 1, pauseMs: PAUSE_MS };
+  const loads: readonly (readonly [string, Pick<Load, "workload" | "clients" | "rate" | "pauseMs">])[] = [
+    ["put", { workload: "put", clients: WRITERS, rate: Number(flags.writes) }],
+    ["get", { workload: "range", ...reader }],
+    ["page of 1,000", { workload: "page", ...reader }],
+    ["count of 10,000", { workload: "count", ...reader }],
+  ];
+  const measure = async ([what, load]: (typeof loads)[number]) => {
+    const common = { seconds, keys, keyDigits: KEY_DIGITS };
+    return [what, await generator.measure(measured(server), { ...load, ...common })] as const;
   };
-  const writer = async (): Promise<void> => {
-    let failure: unknown;
-    await writeSteadily(client, { keys, perSecond: Number(flags.writes), isOver }, (tookMs, error) => {
-      timesMs.put.push(tookMs);
-      failure ??= error;
-    });
-    if (failure !== undefined) throw failure;
+  return Promise.all(loads.map(measure));
+}
+
+function measured(server: ServerProcess): Measured {
+  const nothing = async (): Promise<undefined> => undefined;
+  return {
+    endpoint: server.endpoint,
+    ca: undefined,
+    usage: () => server.usage(),
+    begin: nothing,
+    end: nothing,
   };
-  const reader = async (kind: keyof typeof timesMs, work: () => Promise<unknown>): Promise<void> => {
-    while (!isOver()) {
-      await timed(kind, work);
-      await sleep(5);
-    }
-  };
-  const groups = Math.max(1, Math.floor(keys / GROUP_KEYS));
-  const lag = watchLag(server);
-  try {
-    await Promise.all([
-      writer(),
-      reader("get", () => client.range(keyOf(prng.below(keys)))),
-      reader("page", () =>
-        client.range(keyOf(prng.below(keys)), { rangeEnd: prefixEnd(KEY_PREFIX), limit: PAGE_KEYS }),
-      ),
-      reader("count", () => {
-        const prefix = keyOf(prng.below(groups) * GROUP_KEYS).slice(0, -4);
-        return client.count(prefix, prefixEnd(prefix));
-      }),
-    ]);
-  } finally {
-    const lagMaxMs = await lag();
-    client.close();
-    say("writes a second", (timesMs.put.length / Number(flags.seconds)).toFixed(0));
-    for (const [kind, times] of Object.entries(timesMs)) {
-      const sorted = times.sort((left, right) => left - right);
-      const at = (share: number): string => quantile(sorted, share).toFixed(1);
-      say(kind, `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms, of ${sorted.length}`);
-    }
-    if (flags.server !== "etcd") say("event loop late by at most", `${lagMaxMs.toFixed(0)} ms`);
-  }
 }
 
 /** Looks at the metric every second; the answer is the most it ever said. */
-function watchLag(server: ServerProcess): () => Promise<number> {
+function watchLag(server: ServerProcess | undefined): () => Promise<number> {
   let lagMaxMs = 0;
   let isOver = false;
   const watching = (async () => {
-    while (!isOver) {
+    while (!isOver && server !== undefined) {
       const found = /^metastore_event_loop_lag_seconds\{[^}]*quantile="1"[^}]*\} (\S+)$/m.exec(
         await server.metrics(),
       );

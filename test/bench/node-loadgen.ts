@@ -23,6 +23,8 @@ const { values: flags } = parseArgs({
     "value-size": { type: "string", default: "256" },
     // For the one in Go alone.
     rate: { type: "string" },
+    pause: { type: "string" },
+    "key-digits": { type: "string" },
     ca: { type: "string" },
     part: { type: "string" },
   },
@@ -62,8 +64,10 @@ async function work(part: number): Promise<void> {
 }
 
 async function lead(): Promise<void> {
-  if (flags.rate !== undefined || flags.ca !== undefined) {
-    throw new Error("paced calls and TLS need the load generator in Go: put a go on the PATH");
+  if ([flags.rate, flags.pause, flags["key-digits"], flags.ca].some((value) => value !== undefined)) {
+    throw new Error(
+      "paced calls, pauses, other keys and TLS need the load generator in Go: put a go on the PATH",
+    );
   }
   if (flags.workload === "preload") {
     const client = new RawClient(flags.endpoint.split(",")[0] ?? "");

@@ -217,4 +217,11 @@ export const storageMutants: readonly Mutant[] = [
       "    this.#stored = totals;\n    this.#storedSeal = seal;\n    this.#layers.shift();\n" +
       "    if (operations.length > 0 || isSynced) await database.write(operations, { isSynced });\n",
   },
+  {
+    number: 239,
+    rule: "what a page has read is counted up to the bucket behind its first, not beyond",
+    file: "disk-content.ts",
+    from: "total += first.findIndex(({ key }) => key >= end);",
+    to: "total += first.findIndex(({ key }) => key > end);",
+  },
 ];

@@ -111,6 +111,20 @@ export function diskDatabaseSuite(name: string, source: DiskDatabaseSource): voi
       assert.deepEqual(await scan(everything), ["a=2"]);
     });
 
+    it("closes with iterators still open, and those that nobody waited for", async () => {
+      await put({ a: "1", b: "2" });
+      const [left, untouched, closing] = [0, 1, 2].map(() => database.iterate(everything)) as [
+        DiskIterator,
+        DiskIterator,
+        DiskIterator,
+      ];
+      assert.equal((await left.next(1)).length, 1);
+      void closing.close();
+      database = await fixture.reopen();
+      await Promise.all([left.close(), untouched.close(), closing.close()]);
+      assert.deepEqual(await scan(everything), ["a=1", "b=2"]);
+    });
+
     it("takes writes of nothing, synced or not", async () => {
       await database.write([], { isSynced: false });
       await database.write([], { isSynced: true });

@@ -346,12 +346,12 @@ export class DiskContent {
         return !isCut;
       });
       if (isCut) {
-        const ending = counting?.end();
+        const ending = counting?.end(records);
         counting = undefined;
         count = await ending;
       }
     } finally {
-      await counting?.drop();
+      counting?.drop();
     }
     loaded.addRange(interval, revision, { records, count: count ?? records.length });
     return records.length;
@@ -362,29 +362,39 @@ export class DiskContent {
     { interval, revision }: Want & { kind: "count" },
     loaded: LoadedReads,
   ): Promise<void> {
-    const count = await this.#beginCount(moment, interval, revision ?? moment.revision).end();
+    const count = await this.#beginCount(moment, interval, revision ?? moment.revision).end([]);
     loaded.addCount(interval, revision, count);
   }
 
   /**
    * Captures how many keys the interval holds at a revision; to be called before anything is appended behind the moment.
-   * What whole buckets hold is known; `end` counts the rest, `drop` leaves it.
+   * What whole buckets hold is known; `end` counts the rest, but for what `first`, the interval's first records, covers;
+   * `drop` leaves it.
    */
   #beginCount(moment: Moment, interval: KeyInterval, revision: number) {
     const isNewest = revision >= moment.revision;
     const { count, rest } = isNewest
       ? this.counts.count(interval.start, interval.end)
       : { count: 0, rest: [interval] };
-    const scans = rest.map(({ start, end }) =>
-      scanKeys(moment, { start, end: end === EMPTY ? OPEN : end }, revision),
-    );
+    const parts = rest.map(({ start, end }) => {
+      const part = { start, end: end === EMPTY ? OPEN : end };
+      return { ...part, keys: scanKeys(moment, part, revision) };
+    });
     return {
-      end: async (): Promise<number> => {
+      end: async (first: readonly VersionedRecord[]): Promise<number> => {
         let total = count;
-        await Promise.all(scans.map((each) => each.visit(() => total++)));
+        const lastKey = first.at(-1)?.key ?? EMPTY;
+        const counting = parts.map(({ start, end, keys }) => {
+          if (start !== interval.start || end === OPEN || end > lastKey) return keys.visit(() => total++);
+          total += first.findIndex(({ key }) => key >= end);
+          return keys.drop();
+        });
+        await Promise.all(counting);
         return total;
       },
-      drop: () => Promise.all(scans.map((each) => each.drop())),
+      drop: (): void => {
+        for (const { keys } of parts) keys.drop();
+      },
     };
   }
 

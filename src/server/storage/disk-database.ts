@@ -23,7 +23,7 @@ export interface DiskDatabase {
   compact(start: Uint8Array, end: Uint8Array): Promise<void>;
   /** Bytes that the files take. */
   sizeBytes(): number;
-  /** Waits for what is under way. Iterators must be closed before. */
+  /** Waits for what is under way; iterators that are open are closed. */
   close(): Promise<void>;
 }
 
@@ -40,6 +40,7 @@ export interface DiskRange {
 export interface DiskIterator {
   /** At most `countMax` more pairs in order, fewer when about `sizeBytesMax` are reached; empty at the end. One call at a time. */
   next(countMax: number, sizeBytesMax?: number): Promise<DiskPair[]>;
+  /** Never rejects: need not be waited for. */
   close(): Promise<void>;
 }
 

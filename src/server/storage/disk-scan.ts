@@ -95,7 +95,8 @@ export interface ScanOptions {
 }
 
 /**
- * Visits the keys that were alive at `revision`. Nothing is awaited before the iterators are made; to be called before
+ * Visits the keys that were alive at `revision`. That iterators are closed is not waited for: an answer need not be later
+ * by it. Nothing is awaited before the iterators are made; to be called before
  * anything is appended behind the moment.
  */
 export function scan(moment: Moment, options: ScanOptions, visit: VisitRecord): Promise<void> {
@@ -107,20 +108,20 @@ export function scan(moment: Moment, options: ScanOptions, visit: VisitRecord): 
 /** The keys of an interval at a revision, captured but not yet visited. One of the two is called. */
 export interface KeyScan {
   visit(take: (key: ByteString) => void): Promise<void>;
-  drop(): Promise<void>;
+  drop(): void;
 }
 
 /** To be called before anything is appended behind the moment. */
 export function scanKeys(moment: Moment, interval: KeyInterval, revision: number): KeyScan {
-  const nothing = (): Promise<void> => Promise.resolve();
-  if (isEmpty(interval)) return { visit: nothing, drop: nothing };
+  const drop = (): void => {};
+  if (isEmpty(interval)) return { visit: () => Promise.resolve(), drop };
   if (revision >= moment.revision) return newestKeys(moment, interval);
   const visit = (take: (key: ByteString) => void): Promise<void> =>
     scanPast(moment, { interval, revision, limit: 0 }, true, (key) => {
       take(key);
       return true;
     });
-  return { visit, drop: nothing };
+  return { visit, drop };
 }
 
 function isEmpty({ start, end }: KeyInterval): boolean {
@@ -139,9 +140,9 @@ function newestKeys(moment: Moment, interval: KeyInterval): KeyScan {
         return true;
       };
       const next = (): Promise<DiskPair[]> => iterator.next(PAGE_KEYS_MAX);
-      return merge(moment.layout, next, fromLayers, visit, visit).finally(() => iterator.close());
+      return merge(moment.layout, next, fromLayers, visit, visit).finally(() => void iterator.close());
     },
-    drop: () => iterator.close(),
+    drop: () => void iterator.close(),
   };
 }
 
@@ -162,7 +163,7 @@ function scanNewest(moment: Moment, options: ScanOptions, visit: VisitRecord): P
     assert(record.main <= revision, "D3: the database has nothing that the moment has not");
     return visit(key, record);
   };
-  return merge(layout, next, fromLayers, visit, take).finally(() => iterator.close());
+  return merge(layout, next, fromLayers, visit, take).finally(() => void iterator.close());
 }
 
 /** Pages of what is newest in the database, with what the layers know in its place; ends at the first false. */
@@ -280,7 +281,10 @@ function scanPast(
     }
     await settle();
   };
-  return run().finally(() => Promise.all([newest.close(), past.close()]).then(() => undefined));
+  return run().finally(() => {
+    newest.close();
+    past.close();
+  });
 }
 
 function least(left: ByteString | undefined, right: ByteString | undefined): ByteString | undefined {
@@ -334,7 +338,7 @@ class Pages {
     this.#at++;
   }
 
-  close(): Promise<void> {
-    return this.#iterator.close();
+  close(): void {
+    void this.#iterator.close();
   }
 }

@@ -2,13 +2,11 @@ import { assert } from "../../lib/assert.ts";
 import { type ByteString, EMPTY, OPEN_END } from "../../lib/bytes.ts";
 
 /** A bucket that holds more keys than this is to be split into ones of half as many. */
-const BUCKET_KEYS_MAX = 2_048;
+const BUCKET_KEYS_MAX = 512;
 
 interface Bucket {
   readonly start: ByteString;
   count: number;
-  /** Not as it was last taken by takeChanges(). */
-  isChanged: boolean;
   /** What happened while its keys are read for a split. */
   since: { readonly key: ByteString; readonly change: number }[] | undefined;
 }
@@ -20,12 +18,16 @@ export interface Uncounted {
 }
 
 /**
- * How many keys are alive in any interval, without visiting them: the key space in buckets of about a thousand keys
+ * How many keys are alive in any interval, without visiting them: the key space in buckets of some hundreds of keys
  * with a count each. Counting an interval leaves at most the two buckets at its ends to be looked into.
  */
 export class KeyCounts {
   /** Ascending by start; the first starts at "". */
-  #buckets: Bucket[] = [{ start: EMPTY, count: 0, isChanged: false, since: undefined }];
+  #buckets: Bucket[] = [{ start: EMPTY, count: 0, since: undefined }];
+  /** Not as they were last taken by takeChanges(). */
+  readonly #changed = new Set<Bucket>();
+  /** To be split, if they are still too full then. */
+  readonly #full = new Set<Bucket>();
   #total = 0;
 
   /** All keys. */
@@ -34,17 +36,20 @@ export class KeyCounts {
   }
 
   load(buckets: readonly { readonly start: ByteString; readonly count: number }[]): void {
-    this.#buckets = buckets.map(({ start, count }) => ({ start, count, isChanged: false, since: undefined }));
-    if (this.#buckets[0]?.start !== EMPTY)
-      this.#buckets.unshift({ start: EMPTY, count: 0, isChanged: true, since: undefined });
+    this.#buckets = buckets.map(({ start, count }) => ({ start, count, since: undefined }));
+    if (this.#buckets[0]?.start !== EMPTY) {
+      const first: Bucket = { start: EMPTY, count: 0, since: undefined };
+      this.#buckets.unshift(first);
+      this.#changed.add(first);
+    }
+    for (const bucket of this.#buckets) if (bucket.count > BUCKET_KEYS_MAX) this.#full.add(bucket);
     this.#total = this.#buckets.reduce((sum, { count }) => sum + count, 0);
   }
 
   /** A key has come alive (1) or died (-1). */
   change(key: ByteString, change: 1 | -1): void {
     const bucket = this.#buckets[this.#indexOf(key)] as Bucket;
-    bucket.count += change;
-    bucket.isChanged = true;
+    this.#count(bucket, change);
     bucket.since?.push({ key, change });
     this.#total += change;
     assert(bucket.count >= 0, "a key dies once");
@@ -72,24 +77,20 @@ export class KeyCounts {
 
   /** Counts that have changed since the last call. */
   takeChanges(): { readonly start: ByteString; readonly count: number }[] {
-    const changes: { start: ByteString; count: number }[] = [];
-    for (const bucket of this.#buckets) {
-      if (!bucket.isChanged) continue;
-      bucket.isChanged = false;
-      changes.push({ start: bucket.start, count: bucket.count });
-    }
+    const changes = [...this.#changed].map(({ start, count }) => ({ start, count }));
+    this.#changed.clear();
     return changes;
   }
 
   /** A bucket to split, marked so that endSplit() can follow what happens meanwhile; undefined when none is too full. */
   beginSplit(): Uncounted | undefined {
-    const index = this.#buckets.findIndex(
-      ({ count, since }) => count > BUCKET_KEYS_MAX && since === undefined,
-    );
-    const bucket = this.#buckets[index];
-    if (bucket === undefined) return undefined;
-    bucket.since = [];
-    return { start: bucket.start, end: this.#startAt(index + 1) };
+    for (const bucket of this.#full) {
+      this.#full.delete(bucket);
+      if (bucket.count <= BUCKET_KEYS_MAX) continue;
+      bucket.since = [];
+      return { start: bucket.start, end: this.#startAt(this.#indexOf(bucket.start) + 1) };
+    }
+    return undefined;
   }
 
   /** `keys`: those that were alive in the bucket at beginSplit(), ascending. */
@@ -102,14 +103,22 @@ export class KeyCounts {
     for (let i = 0; i < keys.length; i += step) {
       const begin = i === 0 ? start : (keys[i] as ByteString);
       const count = Math.min(step, keys.length - i);
-      parts.push({ start: begin, count, isChanged: true, since: undefined });
+      parts.push({ start: begin, count, since: undefined });
     }
     const { since, count } = bucket;
-    if (parts.length === 0) parts.push({ start, count: 0, isChanged: true, since: undefined });
+    if (parts.length === 0) parts.push({ start, count: 0, since: undefined });
     this.#buckets.splice(index, 1, ...parts);
-    for (const { key, change } of since) (this.#buckets[this.#indexOf(key)] as Bucket).count += change;
+    this.#changed.delete(bucket);
+    for (const part of parts) this.#count(part, 0);
+    for (const { key, change } of since) this.#count(this.#buckets[this.#indexOf(key)] as Bucket, change);
     const counted = parts.reduce((sum, part) => sum + part.count, 0);
     assert(counted === count, `the bucket held ${count} keys and ${counted} were found`);
+  }
+
+  #count(bucket: Bucket, change: number): void {
+    bucket.count += change;
+    this.#changed.add(bucket);
+    if (bucket.count > BUCKET_KEYS_MAX && bucket.since === undefined) this.#full.add(bucket);
   }
 
   #startAt(index: number): ByteString {

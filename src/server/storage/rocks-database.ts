@@ -172,6 +172,7 @@ class RocksDatabase implements DiskDatabase {
   readonly #path: string;
   readonly #lock: FsLock;
   #isClosed = false;
+  readonly #iterators = new Set<RocksIterator>();
   /** The first failed write: every later one is refused with it. */
   #failure: StorageFailure | undefined;
   /** Resolves when the writes so far have happened: the binding's threads would take them in any order. */
@@ -207,7 +208,11 @@ class RocksDatabase implements DiskDatabase {
 
   iterate(range: DiskRange): DiskIterator {
     this.#checkOpen();
-    return new RocksIterator(this.#rocks.snapshot(), this.#path, range);
+    const iterator = new RocksIterator(this.#rocks.snapshot(), this.#path, range, () =>
+      this.#iterators.delete(iterator),
+    );
+    this.#iterators.add(iterator);
+    return iterator;
   }
 
   /** The bytes must stay as they are until it is resolved: they are copied when those before have been written. */
@@ -259,6 +264,7 @@ class RocksDatabase implements DiskDatabase {
     } finally {
       await this.#flushed;
       await this.#measuring;
+      await Promise.all([...this.#iterators].map((iterator) => iterator.close()));
       await this.#rocks.close();
       await this.#lock.release();
     }
@@ -335,6 +341,8 @@ class RocksIterator implements DiskIterator {
   readonly #snapshot: RocksSession;
   readonly #path: string;
   readonly #range: DiskRange;
+  readonly #onClosed: () => void;
+  #closing: Promise<void> | undefined;
   /** Read and not yet given. */
   #ahead: DiskPair[] = [];
   #lastKey: Buffer | undefined;
@@ -345,10 +353,11 @@ class RocksIterator implements DiskIterator {
   /** Resolves when the native iterators that are not needed any more are closed. */
   #left: Promise<void> = Promise.resolve();
 
-  constructor(snapshot: RocksSession, path: string, range: DiskRange) {
+  constructor(snapshot: RocksSession, path: string, range: DiskRange, onClosed: () => void) {
     this.#snapshot = snapshot;
     this.#path = path;
     this.#range = range;
+    this.#onClosed = onClosed;
     this.#pagePairs = range.isKeysOnly === true ? PAGE_PAIRS_MAX : FIRST_PAGE_PAIRS;
     // RocksDB takes an empty bound for none.
     this.#isAtEnd = Buffer.compare(range.start, range.end) >= 0;
@@ -374,7 +383,13 @@ class RocksIterator implements DiskIterator {
     return pairs;
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    // What cannot be given back was only read from: it ends with the process.
+    this.#closing ??= this.#close().then(this.#onClosed, this.#onClosed);
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#isAtEnd = true;
     this.#ahead = [];
     if (this.#stream !== undefined) this.#leave(this.#stream);

@@ -42,7 +42,7 @@ func together(count, lanes int, work func(index int) error) error {
 	}
 }
 
-// closedLoop runs one caller per client, back to back, and measures the calls that are answered in the measured period:
+// closedLoop runs one caller per client, back to back or with pauses, and measures the calls that are answered in the measured period:
 // to count only those that begin in it too would take more from who answers slowly.
 func closedLoop(s settings, connections []*grpc.ClientConn, prepare makeCaller) (result, error) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -68,6 +68,7 @@ func closedLoop(s settings, connections []*grpc.ClientConn, prepare makeCaller) 
 				} else if measured.measuring.Load() {
 					latencies[worker] = append(latencies[worker], time.Since(begin).Microseconds())
 				}
+				time.Sleep(seconds(s.pause))
 			}
 		})
 	}

@@ -8,10 +8,18 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-const keyDigits = 8
+const (
+	keyPrefix = "bench/"
+	// prefixEnd is the first key behind all that begin with keyPrefix.
+	prefixEnd    = "bench0"
+	keyDigitsMax = 18
+)
+
+// keyDigits is set once, by a flag.
+var keyDigits = 8
 
 // keyOf is as long for every index, so that one key can take another's place in an encoded request.
-func keyOf(index int) []byte { return fmt.Appendf(nil, "bench/%0*d", keyDigits, index) }
+func keyOf(index int) []byte { return fmt.Appendf(nil, "%s%0*d", keyPrefix, keyDigits, index) }
 
 // placeholder is what stands for the n-th key of a call while its request is encoded.
 func placeholder(n int) []byte { return keyOf(99999990 + n) }
@@ -52,12 +60,13 @@ func (r request) clone() request { return request{bytes: slices.Clone(r.bytes), 
 
 // setKey makes keyOf(index) the n-th key.
 func (r request) setKey(n, index int) {
-	var digits [keyDigits]byte
+	var room [keyDigitsMax]byte
+	digits := room[:keyDigits]
 	for i := keyDigits - 1; i >= 0; i-- {
 		digits[i] = byte('0' + index%10)
 		index /= 10
 	}
 	for _, place := range r.places[n] {
-		copy(r.bytes[place:], digits[:])
+		copy(r.bytes[place:], digits)
 	}
 }

@@ -10,8 +10,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// listSize is how many keys the list workload reads at once.
-const listSize = 1000
+const (
+	// listSize is how many keys the list and page workloads read at once.
+	listSize = 1000
+	// groupSize is how many keys the count workload counts.
+	groupSize = 10000
+)
 
 const leaseTTLSeconds = 3600
 
@@ -44,6 +48,24 @@ func workload(s settings) (makeCaller, error) {
 			r.setKey(1, first+listSize)
 		}
 		return unary("/etcdserverpb.KV/Range", message, 2, page, occurrences{field: 2, count: listSize})
+	case "page":
+		if s.keys < listSize {
+			return nil, fmt.Errorf("the page workload needs %d keys", listSize)
+		}
+		message := &pb.RangeRequest{Key: key, RangeEnd: []byte(prefixEnd), Limit: listSize}
+		page := func(worker, serial int, r request) { r.setKey(0, scatter(worker, serial, s.keys-listSize+1)) }
+		return unary("/etcdserverpb.KV/Range", message, 1, page, occurrences{field: 2, count: listSize})
+	case "count":
+		if s.keys < groupSize {
+			return nil, fmt.Errorf("the count workload needs %d keys", groupSize)
+		}
+		message := &pb.RangeRequest{Key: key, RangeEnd: placeholder(1), CountOnly: true}
+		group := func(worker, serial int, r request) {
+			first := groupSize * scatter(worker, serial, s.keys/groupSize)
+			r.setKey(0, first)
+			r.setKey(1, first+groupSize)
+		}
+		return unary("/etcdserverpb.KV/Range", message, 2, group, occurrences{field: 4, count: 1})
 	case "lease":
 		nothing := func(int, int, request) {}
 		return unary("/etcdserverpb.Lease/LeaseGrant", &pb.LeaseGrantRequest{TTL: leaseTTLSeconds}, 0, nothing, occurrences{})

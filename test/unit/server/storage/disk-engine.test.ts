@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
+import { type ByteString, OPEN_END } from "../../../../src/lib/bytes.ts";
 import { createPrng, type Prng } from "../../../../src/lib/prng.ts";
 import type { DiskDatabase } from "../../../../src/server/storage/disk-database.ts";
 import { DiskEngine } from "../../../../src/server/storage/disk-engine.ts";
@@ -38,6 +39,25 @@ async function restless(seed: number): Promise<EngineUnderTest> {
 async function lazy(): Promise<EngineUnderTest> {
   const engine = await open(new PlainDiskDatabase());
   return { engine, close: () => engine.close() };
+}
+
+/** Every third of the keys is deleted again, half of those before the rest went to the database. */
+async function manyKeys(total: number) {
+  const engine = await open(new PlainDiskDatabase());
+  const keyAt = (i: number): ByteString => put(`k${String(i).padStart(5, "0")}`, 1, 0).key;
+  await engine.loader.load(
+    Array.from({ length: total }, (_, i) => ({ kind: "key", key: keyAt(i), revision: undefined })),
+  );
+  let revision = 1;
+  const remove = (start: number): void => {
+    for (let i = start; i < total; i += 6) engine.append([tombstone(keyAt(i), ++revision, 0)]);
+  };
+  for (let i = 0; i < total; i++) engine.append([put(keyAt(i), ++revision, 0)]);
+  remove(0);
+  await engine.sync();
+  remove(3);
+  const alive = Array.from({ length: total }, (_, i) => keyAt(i)).filter((_, i) => i % 3 !== 0);
+  return { keyAt, alive, engine };
 }
 
 engineSuite("DiskEngine that writes all the time", () => restless(7));
@@ -83,6 +103,32 @@ describe("DiskEngine", () => {
     );
     await second.close();
     assert.equal(database.openIterators, 0);
+  });
+
+  it("counts the keys behind every page from anywhere, of what is in the database and in layers", async () => {
+    const prng = createPrng(5);
+    const total = 3_000;
+    const { keyAt, alive, engine } = await manyKeys(total);
+    const revision = engine.stats().records + 1;
+    for (let run = 0; run < 300; run++) {
+      const from = prng.below(total);
+      const to = prng.below(3) === 0 ? undefined : from + 1 + prng.below(total - from);
+      const limit = 1 + prng.below(prng.below(2) === 0 ? 20 : 1_500);
+      const interval = { start: keyAt(from), end: to === undefined ? OPEN_END : keyAt(to) };
+      const view = await engine.loader.view([{ kind: "range", interval, revision: undefined, limit }]);
+      const read = view.range(interval, revision, limit);
+      const expected = alive.filter(
+        (key) => key >= interval.start && (to === undefined || key < interval.end),
+      );
+      const context = `keys ${from} to ${to}, limit ${limit}`;
+      assert.equal(read.count, expected.length, context);
+      assert.deepEqual(
+        read.records.map(({ key }) => key),
+        expected.slice(0, limit),
+        context,
+      );
+    }
+    await engine.close();
   });
 
   it("reads a key as it was when the read began, though it is deleted before the database answers", async () => {
