@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { findProgram, repositoryRoot, versionOf } from "../harness/index.ts";
+import { findProgram, repositoryRoot, type ServerProcess, versionOf } from "../harness/index.ts";
 import type { Inside } from "./inside.ts";
 import type { WorkloadName } from "./plan.ts";
 import type { Target } from "./target.ts";
@@ -35,6 +35,15 @@ interface LoadResult {
 
 /** What can be measured. */
 export type Measured = Pick<Target, "endpoint" | "ca" | "usage" | "begin" | "end">;
+
+/** A server into which nobody looks while it is measured. */
+export function unwatched(server: ServerProcess): Measured {
+  const nothing = async (): Promise<undefined> => undefined;
+  return {
+    ...{ endpoint: server.endpoint, ca: undefined },
+    ...{ usage: () => server.usage(), begin: nothing, end: nothing },
+  };
+}
 
 export interface Load {
   /** `page`: as many keys as `list`, with more behind them; `count`: of 10,000 keys. */

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { ServerProcess } from "../harness/index.ts";
 import { mebibytes, QUOTA_FLAGS, say } from "./disk-load.ts";
-import { Generator, type Load, type Measured, type Measurement } from "./generator.ts";
+import { Generator, type Load, type Measurement, unwatched } from "./generator.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -88,7 +88,7 @@ async function load(server: ServerProcess, generator: Generator, keys: number): 
   }, 1_000);
   const beganMs = performance.now();
   try {
-    await generator.preload(measured(server), keys, KEY_DIGITS);
+    await generator.preload(unwatched(server), keys, KEY_DIGITS);
   } finally {
     clearInterval(watching);
   }
@@ -113,20 +113,9 @@ async function readUnderWrites(
   ];
   const measure = async ([what, load]: (typeof loads)[number]) => {
     const common = { seconds, keys, keyDigits: KEY_DIGITS };
-    return [what, await generator.measure(measured(server), { ...load, ...common })] as const;
+    return [what, await generator.measure(unwatched(server), { ...load, ...common })] as const;
   };
   return Promise.all(loads.map(measure));
-}
-
-function measured(server: ServerProcess): Measured {
-  const nothing = async (): Promise<undefined> => undefined;
-  return {
-    endpoint: server.endpoint,
-    ca: undefined,
-    usage: () => server.usage(),
-    begin: nothing,
-    end: nothing,
-  };
 }
 
 /** Looks at the metric every second; the answer is the most it ever said. */

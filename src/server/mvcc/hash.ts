@@ -69,7 +69,7 @@ export async function hashRecords(
     if (record.main > scope.compactRevision || record.tombstone) return undefined;
     return keepsAny ? scope.revision : scope.compactRevision;
   };
-  for await (const { records, view } of viewedPages(engine, scope.revision, revisionAsked)) {
+  for await (const { records, view } of viewedPages(engine, 0, scope.revision, revisionAsked)) {
     for (const record of records) {
       if (isHashed(record, view, scope, keepsAny)) hash.add(record);
       if (bite.isFullWith(record)) await bite.end();
@@ -107,40 +107,55 @@ interface ViewedPage {
   readonly view: EngineView;
 }
 
+/** The records whose main revision is from `from` to `to`. */
 async function* viewedPages(
   engine: Engine,
-  revision: number,
+  from: number,
+  to: number,
   revisionAsked: (record: VersionedRecord) => number | undefined,
 ): AsyncGenerator<ViewedPage> {
-  const cursor = engine.records(0, revision);
+  const cursor = engine.records(from, to);
   try {
     for (;;) {
       const next = cursor.next(BITE_RECORDS_MAX);
       const records = next instanceof Promise ? await next : next;
       if (records.length === 0) return;
-      const wants: Want[] = [];
-      if (engine.loader !== undefined) {
-        for (const record of records) {
-          const asked = revisionAsked(record);
-          if (asked !== undefined) wants.push({ kind: "key", key: record.key, revision: asked });
-        }
-      }
-      const view =
-        engine.loader === undefined || wants.length === 0 ? engine : await engine.loader.view(wants);
-      yield { records, view };
+      yield { records, view: await viewOf(engine, records, revisionAsked) };
     }
   } finally {
     cursor.close();
   }
 }
 
-/** Whether a compaction at scope.revision would keep anything; etcd filters nothing when it would not. */
+function viewOf(
+  engine: Engine,
+  records: RecordPage,
+  revisionAsked: (record: VersionedRecord) => number | undefined,
+): EngineView | Promise<EngineView> {
+  if (engine.loader === undefined) return engine;
+  const wants = new Map<string, Want>();
+  for (const record of records) {
+    const revision = revisionAsked(record);
+    if (revision !== undefined) wants.set(record.key, { kind: "key", key: record.key, revision });
+  }
+  return wants.size === 0 ? engine : engine.loader.view([...wants.values()]);
+}
+
+/**
+ * Whether a compaction at scope.revision would keep anything; etcd filters nothing when it would not. Looks from the end:
+ * the last records are the most likely to be the newest of their keys.
+ */
 async function holdsKept(engine: Engine, scope: HashScope, bite: Bite): Promise<boolean> {
-  for await (const { records, view } of viewedPages(engine, scope.revision, () => scope.revision)) {
-    for (const record of records) {
-      if (isKept(record, view, scope)) return true;
-      if (bite.isFullWith(record)) await bite.end();
+  let to = scope.revision;
+  for (let count = BITE_RECORDS_MAX; to >= 0; count *= 2) {
+    const from = Math.max(0, to - count);
+    for await (const { records, view } of viewedPages(engine, from, to, () => scope.revision)) {
+      for (const record of records) {
+        if (isKept(record, view, scope)) return true;
+        if (bite.isFullWith(record)) await bite.end();
+      }
     }
+    to = from - 1;
   }
   return false;
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { crc32c } from "../../../../src/lib/crc32c.ts";
-import { MemoryEngine } from "../../../../src/server/storage/index.ts";
+import { createDeferred } from "../../../../src/lib/deferred.ts";
+import { encodedBytesMax, encodeRecord } from "../../../../src/server/mvcc/storage-encoding.ts";
+import { MemoryEngine, type VersionedRecord } from "../../../../src/server/storage/index.ts";
 import type { HashKvAnswer, HashKvChange, HashKvStep } from "../../../fixtures/hash-kv/record.ts";
 import { createLoadingEngine } from "./loading-engine.ts";
 import {
@@ -60,6 +62,16 @@ async function apply(driver: StoreDriver, step: Exclude<HashKvStep, { op: "hash"
     await driver.deleteKeys(leases.keysOf(BigInt(step.lease)).map(bytes));
     leases.keys.delete(BigInt(step.lease));
   }
+}
+
+function checksumOf(records: readonly VersionedRecord[]): number {
+  return records.reduce(
+    (checksum, record) => {
+      const encoded = Buffer.alloc(encodedBytesMax(record));
+      return crc32c(encoded.subarray(0, encodeRecord(record, encoded, 0)), checksum);
+    },
+    crc32c(Buffer.from("key")),
+  );
 }
 
 describe("hashKv", () => {
@@ -202,6 +214,48 @@ describe("hashKv", () => {
     }
     await finished.store.compactionFinished();
     assert.deepEqual(await started.store.hashKv(0), await finished.store.hashKv(0));
+  });
+
+  it("finds what is kept wherever in the history it is, and from its end", async () => {
+    const revisions = 2_000;
+    const compactRevision = 1_501;
+    for (const place of [2, 255, 256, 257, 511, 512, 769, 1_231, 1_232, 1_744, 1_745, 1_998]) {
+      const paused = createDeferred<void>();
+      const { store, engine } = createStore({
+        pauseCompaction: () => {
+          paused.resolve();
+          return new Promise(() => {});
+        },
+      });
+      while (store.currentRevision < revisions) {
+        if (store.currentRevision + 1 === place) store.put(putOf("kept", "x"));
+        else if (store.currentRevision + 1 === compactRevision) store.put(putOf("b", "put"));
+        else if (engine.latest(bytes("b")) === undefined) store.put(putOf("b", "x"));
+        else store.deleteRange(deleteOf("b"));
+      }
+      if (engine.latest(bytes("b")) !== undefined) store.deleteRange(deleteOf("b"));
+      const all = engine.records(0, store.currentRevision).next(2 * revisions) as VersionedRecord[];
+      const hashed = all.filter(({ main, key }) => main > compactRevision || key === "kept");
+      store.compact(compactRevision);
+      await paused.promise;
+      let read = 0;
+      const { records } = engine;
+      engine.records = (from, to) => {
+        const cursor = records.call(engine, from, to);
+        const next = (countMax: number): readonly VersionedRecord[] => {
+          const page = cursor.next(countMax) as VersionedRecord[];
+          read += page.length;
+          return page;
+        };
+        return { next, close: () => cursor.close() };
+      };
+      assert.equal((await store.hashKv(0)).hash, checksumOf(hashed), `kept at ${place}`);
+      const looked = read - engine.stats().records;
+      assert.ok(
+        looked <= 257 + 3 * (store.currentRevision - place),
+        `${looked} records for the one at ${place}`,
+      );
+    }
   });
 
   it("writes that come while it runs do not change the hash of the revision asked for", async () => {

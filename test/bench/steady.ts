@@ -1,0 +1,102 @@
+/**
+ * An hour of steady load: npm run bench:steady -- [--minutes 60] [--share 0.7] [--clients 100] [--keys 100000]
+ * [--storage memory]. Measures how many puts a second the server takes at most, then puts a share of that for the time
+ * given, and prints resident memory for each ten minutes, by how much it moved after the first ten, and the slowest put.
+ * History is compacted every ten seconds, for without that it grows with every put. Needs Go, for paced puts.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ServerProcess } from "../harness/index.ts";
+import { mebibytes, QUOTA_FLAGS, quantile, say } from "./disk-load.ts";
+import { Generator, unwatched } from "./generator.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "60" },
+    share: { type: "string", default: "0.7" },
+    clients: { type: "string", default: "100" },
+    keys: { type: "string", default: "100000" },
+    storage: { type: "string", default: "memory" },
+  },
+});
+
+const COMPACTION_FLAGS = [
+  "--auto-compaction-mode",
+  "periodic",
+  "--auto-compaction-retention",
+  "10s",
+] as const;
+const WARM_UP_SECONDS = 10;
+const TOP_SECONDS = 30;
+const SAMPLE_MS = 1_000;
+const SAMPLES_PER_MINUTE = 60;
+/** Part of the time that memory may take to become what it will be. */
+const SETTLING_MINUTES = 10;
+
+async function main(): Promise<void> {
+  const [minutes, clients, keys] = [flags.minutes, flags.clients, flags.keys].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  const folder = mkdtempSync(join(tmpdir(), "metastore-steady-"));
+  const generator = Generator.prepare(folder);
+  const server = await ServerProcess.start({
+    kind: "metastore",
+    folder,
+    flags: ["--storage", flags.storage, ...QUOTA_FLAGS, ...COMPACTION_FLAGS],
+  });
+  console.log(
+    `metastore, ${flags.storage}: puts of ${keys} keys by ${clients} clients; load by ${generator.title}`,
+  );
+  try {
+    const target = unwatched(server);
+    const load = { workload: "put", clients, keys } as const;
+    await generator.preload(target, keys);
+    await generator.measure(target, { ...load, seconds: WARM_UP_SECONDS });
+    const top = await generator.measure(target, { ...load, seconds: TOP_SECONDS });
+    const rate = Math.floor(Number(flags.share) * top.perSecond);
+    say("puts a second at most", top.perSecond.toFixed(0));
+    say("puts a second from now on", String(rate));
+    const residents: number[] = [];
+    const sampling = setInterval(() => residents.push(server.usage().residentBytes), SAMPLE_MS);
+    const steady = await generator
+      .measure(target, { ...load, rate, seconds: 60 * minutes })
+      .finally(() => clearInterval(sampling));
+    printResident(residents);
+    const ms = (us: number): string => `${(us / 1_000).toFixed(1)} ms`;
+    say("puts", `${steady.count}, ${steady.perSecond.toFixed(0)} a second, ${steady.errors} failed`);
+    say("a put took", `p50 ${ms(steady.p50Us)}, p99 ${ms(steady.p99Us)}, at most ${ms(steady.maxUs)}`);
+    say("CPU of the server", `${steady.cpuUs.toFixed(1)} µs a put`);
+    await server.stop();
+  } finally {
+    await server.kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Medians of minutes: what is between two collections of garbage is not what the server needs. */
+function printResident(samples: readonly number[]): void {
+  const minutes: number[] = [];
+  for (let from = 0; from + SAMPLES_PER_MINUTE <= samples.length; from += SAMPLES_PER_MINUTE) {
+    const minute = samples.slice(from, from + SAMPLES_PER_MINUTE).sort((left, right) => left - right);
+    minutes.push(quantile(minute, 0.5));
+  }
+  for (const [minute, bytes] of minutes.entries()) {
+    if ((minute + 1) % SETTLING_MINUTES === 0) say(`resident in minute ${minute + 1}`, mebibytes(bytes));
+  }
+  const settled = minutes.slice(SETTLING_MINUTES);
+  if (settled.length === 0) return;
+  const [least, most] = [Math.min(...settled), Math.max(...settled)];
+  const first = settled[0]!;
+  const percent = (bytes: number): string => `${(100 * (bytes / first - 1)).toFixed(1)} %`;
+  say(`after minute ${SETTLING_MINUTES}, medians of minutes`, `${mebibytes(least)} to ${mebibytes(most)}`);
+  say(
+    "against the first of them",
+    `${percent(least)} to ${percent(most)}, the last ${percent(settled.at(-1)!)}`,
+  );
+}
+
+await main();
