@@ -20,6 +20,14 @@ const suites = [
     pattern: /^seeds\s+(\d+), (\d+) failed$/m,
   },
   {
+    name: "simulated clusters on mixed engines, 20 seeds",
+    command: [
+      "npm",
+      ["run", "sim", "--", "--seeds", "20", "--seed", "101", "--time", "30s", "--storage", "mixed"],
+    ],
+    pattern: /^seeds\s+(\d+), (\d+) failed$/m,
+  },
+  {
     name: "clusters of real processes under faults, short",
     // A client left open by a scenario must not keep the run.
     command: ["npx", ["mocha", "--exit", "test/cluster/scenarios.test.ts"]],
