@@ -5,6 +5,7 @@ import { Store, type StoreObserver } from "./mvcc/index.ts";
 import { DurableState } from "./node/index.ts";
 import { StateMachine } from "./state/index.ts";
 import {
+  assertRocksModule,
   type DiskDatabase,
   DiskEngine,
   type Engine,
@@ -22,6 +23,11 @@ const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
 export interface MemberStateOptions {
   readonly clock: Clock;
   readonly observer: StoreObserver;
+}
+
+/** Throws UsageError where a new member could not have the engine: to be asked before a directory is made for it. */
+export async function assertEngineAvailable(kind: EngineKind): Promise<void> {
+  if (kind === "rocksdb") await assertRocksModule();
 }
 
 /**

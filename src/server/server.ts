@@ -16,7 +16,7 @@ import type { Config } from "./config.ts";
 import { clientUrlsOf } from "./config-topology.ts";
 import { runtimeMemberIdOf } from "./identity.ts";
 import { type Listeners, openListeners, type ServerAddresses } from "./listeners.ts";
-import { createMemberState } from "./member-state.ts";
+import { assertEngineAvailable, createMemberState } from "./member-state.ts";
 import { type MemberStorage, openMemberStorage } from "./member-storage.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { WatchHub, watchCatchUpLimits } from "./mvcc/index.ts";
@@ -101,6 +101,7 @@ async function start(
     fs,
     path: config.dataDir,
     identify: async () => {
+      await assertEngineAvailable(config.engine);
       begin = await decide();
       return begin.identity;
     },

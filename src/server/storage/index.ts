@@ -11,7 +11,7 @@ export * from "./disk-database.ts";
 export { DiskEngine, type EngineSeal, type SideChange } from "./disk-engine.ts";
 export * from "./engine.ts";
 export * from "./memory-engine.ts";
-export { openRocksDatabase } from "./rocks-database.ts";
+export { assertRocksModule, openRocksDatabase } from "./rocks-database.ts";
 export { readBlocks } from "./snapshot-file.ts";
 export type { SnapshotHeader } from "./snapshot-layout.ts";
 export { FileSnapshotStore, type SnapshotStoreOptions } from "./snapshot-store.ts";

@@ -124,6 +124,11 @@ export async function openRocksDatabase(
   }
 }
 
+/** Throws UsageError where the module cannot be loaded. */
+export async function assertRocksModule(): Promise<void> {
+  await loadOrRefuse(loadRocks);
+}
+
 async function loadRocks(): Promise<RocksConstructor> {
   // A name that is no literal: TypeScript looks for no types.
   const module: { readonly default: RocksConstructor } = await import(rocksPackage.name as string);
