@@ -407,15 +407,14 @@ export class MemberNode implements ServerNode {
         this.#proposals.expire((sinceMs) => this.#timeoutReason(sinceMs)),
       ),
     ];
-    // What the log holds is applied first; then a lone voter need not wait for an election timeout.
+    // What the log holds is applied first; then a lone voter need not wait for an election timeout. Where applying takes
+    // time, a change among it may bring in others.
     this.#consensus.turn();
-    if (this.#isAlone()) {
-      while (this.#raw.leader === 0n && this.#failure === undefined) {
-        if (this.#raw.role === role.follower && this.#applier.index >= this.#raw.committed)
-          this.#raw.campaign();
-        await this.#nextTurn();
-      }
-    } else if (this.#options.isElectionTickAdvanced) {
+    while (this.#isAlone() && this.#raw.leader === 0n && this.#failure === undefined) {
+      if (this.#raw.role === role.follower && this.#applier.index >= this.#raw.committed) this.#raw.campaign();
+      await this.#nextTurn();
+    }
+    if (this.#raw.leader === 0n && this.#options.isElectionTickAdvanced) {
       for (let i = TICKS_LEFT_AT_START; i < this.#electionTicks; i++) this.#raw.tick();
     }
     await this.#untilAnswered(() => this.readBarrier());
