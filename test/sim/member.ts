@@ -120,21 +120,20 @@ export async function startMember(
   };
 }
 
-/** Everything that the log determines, in short: equal digests, equal states. */
+/**
+ * Everything that the log determines, in short: equal digests, equal states. As it is at the call: while records on disk
+ * are hashed, commands may be applied.
+ */
 export async function digestOf(state: StateMachine): Promise<string> {
   const { store, lessor, alarms } = state;
-  const { hash } = await store.hashKv(0);
+  const hashing = store.hashKv(0);
   const leases = [...lessor.snapshot().leases].map(
     (lease) => `${lease.id}:${lease.deadlineMs}:${[...(lessor.keysOf(lease.id) ?? [])].sort()}`,
   );
-  return [
-    store.currentRevision,
-    store.compactRevision,
-    hash,
-    lessor.leaseTimeMs,
-    leases.join(" "),
-    alarms.list().length,
-  ].join("|");
+  const beside = [lessor.leaseTimeMs, leases.join(" "), alarms.list().length];
+  const revisions = [store.currentRevision, store.compactRevision];
+  const { hash } = await hashing;
+  return [...revisions, hash, ...beside].join("|");
 }
 
 /** Applies a command as a member would, refusals included. */

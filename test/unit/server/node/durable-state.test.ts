@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { silentLog } from "../../../../src/lib/log.ts";
 import { createPrng } from "../../../../src/lib/prng.ts";
 import type { Command } from "../../../../src/server/state/index.ts";
 import { randomCommands } from "../../../sim/commands.ts";
 import { SimFs } from "../../../sim/disk.ts";
 import { SimDiskDatabase } from "../../../sim/disk-database.ts";
-import { NodeWorld } from "./node-world.ts";
+import { startMember } from "../../../sim/member.ts";
+import { NodeWorld, SlowClock } from "./node-world.ts";
 
 /** Two members that get the same commands: one has its records in memory, the other on disk. */
 async function twins(seed: number): Promise<{ readonly memory: NodeWorld; readonly disk: NodeWorld }> {
@@ -89,5 +92,38 @@ describe("A member whose records are on disk", function () {
     await disk.settle(disk.member.close());
     disk.database = other.database?.reboot("clean", { seed: 3 });
     await assert.rejects(disk.start(), /the database is at log index \d+, and the log ends at \d+/);
+  });
+});
+
+describe("A member that was alone", () => {
+  it("and learns from its log that it is not, waits for the election time-out like any other", async () => {
+    const world = new NodeWorld(new SimFs({ seed: 1 }), new SimDiskDatabase({ seed: 1 }));
+    await world.start();
+    await world.settle(world.put("a", "1"));
+    // The database has the state up to here, and nothing of what follows.
+    await world.restart();
+    await world.settle(world.put("a", "2"));
+    await world.settle(world.node.memberAdd(["http://127.0.0.1:2390"], false));
+    const fs = world.fs.reboot("clean", { seed: 2 });
+    const database = world.database!.reboot("dropped", { seed: 2 });
+    const clock = new SlowClock(world.clock.nowMs());
+    const electionsMs: number[] = [];
+    const info = (message: string): void => {
+      if (/starting a new election/.test(message)) electionsMs.push(clock.nowMs());
+    };
+    // Two voters, of which one never begins: this start does not end.
+    const options = { log: { ...silentLog, info }, isPreVote: false, isElectionTickAdvanced: false };
+    const starting = startMember(fs, clock, 3, options, database);
+    let hasStarted = false;
+    const started = (): void => {
+      hasStarted = true;
+    };
+    starting.then(started, started);
+    for (let passedMs = 0; passedMs < 5_000; passedMs += 10) {
+      clock.advance(10);
+      for (let turn = 0; turn < 5; turn++) await nextTurn();
+    }
+    assert.equal(hasStarted, false);
+    assert.ok(electionsMs[0]! >= 900, `an election after ${electionsMs[0]} of 1000 ms`);
   });
 });
