@@ -411,7 +411,8 @@ export class MemberNode implements ServerNode {
     // time, a change among it may bring in others.
     this.#consensus.turn();
     while (this.#isAlone() && this.#raw.leader === 0n && this.#failure === undefined) {
-      if (this.#raw.role === role.follower && this.#applier.index >= this.#raw.committed) this.#raw.campaign();
+      if (this.#raw.role === role.follower && this.#applier.index >= this.#raw.committed)
+        this.#raw.campaign();
       await this.#nextTurn();
     }
     if (this.#raw.leader === 0n && this.#options.isElectionTickAdvanced) {
