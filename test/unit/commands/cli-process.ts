@@ -15,6 +15,7 @@ export interface Finished {
 
 const children = new Set<ChildProcess>();
 const folders: string[] = [];
+const givenPorts = new Set<number>();
 
 /** Variables of the person who runs the tests must not reach the commands under test. */
 function environment(extra: Record<string, string>): NodeJS.ProcessEnv {
@@ -133,13 +134,18 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+/** Another one with every call: the system may give a port out again as soon as it is closed. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    server.close();
+    await once(server, "close");
+    if (givenPorts.has(port)) continue;
+    givenPorts.add(port);
+    return port;
+  }
 }
 
 /** Ends what a failed test left running. For `after`. */
