@@ -3,6 +3,9 @@
 // of a run may keep its end only.
 import { spawn } from "node:child_process";
 
+/** How the simulator tells what it ran. */
+const seedsPattern = /^seeds\s+(\d+), (\d+) failed$/m;
+
 const suites = [
   { name: "unit, property and command tests", command: ["npm", ["test"]] },
   { name: "conformance with real clients", command: ["npm", ["run", "test:conformance"]] },
@@ -17,7 +20,7 @@ const suites = [
   {
     name: "simulated clusters, 20 seeds",
     command: ["npm", ["run", "sim", "--", "--seeds", "20", "--time", "30s"]],
-    pattern: /^seeds\s+(\d+), (\d+) failed$/m,
+    pattern: seedsPattern,
   },
   {
     name: "simulated clusters on mixed engines, 20 seeds",
@@ -25,7 +28,7 @@ const suites = [
       "npm",
       ["run", "sim", "--", "--seeds", "20", "--seed", "101", "--time", "30s", "--storage", "mixed"],
     ],
-    pattern: /^seeds\s+(\d+), (\d+) failed$/m,
+    pattern: seedsPattern,
   },
   {
     name: "clusters of real processes under faults, short",

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { findProgram, repositoryRoot, type ServerProcess, versionOf } from "../harness/index.ts";
+import { findProgram, repositoryRoot, versionOf } from "../harness/index.ts";
 import type { Inside } from "./inside.ts";
 import type { WorkloadName } from "./plan.ts";
 import type { Target } from "./target.ts";
@@ -37,10 +37,12 @@ interface LoadResult {
 export type Measured = Pick<Target, "endpoint" | "ca" | "usage" | "begin" | "end">;
 
 /** A server into which nobody looks while it is measured. */
-export function unwatched(server: ServerProcess): Measured {
+export function unwatched(
+  server: Pick<Measured, "endpoint" | "usage"> & { readonly ca?: Measured["ca"] },
+): Measured {
   const nothing = async (): Promise<undefined> => undefined;
   return {
-    ...{ endpoint: server.endpoint, ca: undefined },
+    ...{ endpoint: server.endpoint, ca: server.ca },
     ...{ usage: () => server.usage(), begin: nothing, end: nothing },
   };
 }
