@@ -5,6 +5,8 @@ import type { Fs, FsFile } from "./fs.ts";
 
 const ZERO_CHUNK_BYTES = 1 << 18;
 const zeros = Buffer.alloc(ZERO_CHUNK_BYTES);
+/** So much of a file is freed at once. */
+const FREED_BYTES_MAX = 4 * 1024 * 1024;
 
 /** FsFile.write as a promise. */
 export function writeFully(file: FsFile, buffers: readonly Uint8Array[], position: number): Promise<void> {
@@ -68,4 +70,33 @@ export async function writeAtomically(fs: Fs, path: string, bytes: Uint8Array): 
   }
   await fs.rename(draft, path);
   await fs.syncDirectory(dirname(path));
+}
+
+/**
+ * Takes a file out of use, durably: resolves with its new name, under which what a crash leaves of it is a draft like any
+ * other. freeInSteps() is to follow.
+ */
+export async function retire(fs: Fs, path: string): Promise<string> {
+  const retired = `${path}.tmp`;
+  await fs.rename(path, retired);
+  await fs.syncDirectory(dirname(path));
+  return retired;
+}
+
+/**
+ * Removes a file that nothing needs any more, a few blocks at a time. A file system that tells its disk what it frees
+ * (mounted with "discard") does so before the next sync of any file ends: 100 MiB at once keep the log waiting for 160 ms.
+ */
+export async function freeInSteps(fs: Fs, path: string): Promise<void> {
+  const file = await fs.open(path, { access: "write" });
+  try {
+    for (let bytes = await file.size(); bytes > FREED_BYTES_MAX; ) {
+      bytes -= FREED_BYTES_MAX;
+      await file.truncate(bytes);
+      await file.sync();
+    }
+  } finally {
+    await file.close();
+  }
+  await fs.unlink(path);
 }

@@ -16,6 +16,8 @@ import {
 
 /** After each bite a compaction rests so many times as long: it takes a fifth of the time, however fast the machine. */
 const COMPACTION_REST_FACTOR = 4;
+/** The shortest that a timer waits. */
+const HASH_REST_MS = 1;
 /** Of the cache, what newest records have as they are used; the rest is for the files. */
 const RECORDS_SHARE = 0.5;
 const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
@@ -80,12 +82,13 @@ export async function openDurableState(
 
 function stateOver(engine: Engine, { clock, observer }: MemberStateOptions): StateMachine {
   const lessor = new Lessor();
+  const rest = (ms: number): Promise<void> => new Promise((resolve) => clock.after(ms, resolve));
   const store = new Store({
     engine,
     leases: lessor,
     yieldTurn: turnOf(clock),
-    pauseCompaction: (biteMs) =>
-      new Promise((resolve) => clock.after(Math.max(1, COMPACTION_REST_FACTOR * biteMs), resolve)),
+    pauseHash: () => rest(HASH_REST_MS),
+    pauseCompaction: (biteMs) => rest(Math.max(1, COMPACTION_REST_FACTOR * biteMs)),
     observed: { clock, observer },
   });
   return new StateMachine(store, lessor);

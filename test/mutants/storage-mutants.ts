@@ -72,9 +72,9 @@ export const storageMutants: readonly Mutant[] = [
   {
     number: 210,
     rule: "segments go one by one, durably, the oldest first",
-    file: "wal.ts",
-    from: "        await fs.syncDirectory(directory);\n",
-    to: "",
+    file: "../../lib/file-operations.ts",
+    from: "  await fs.rename(path, retired);\n  await fs.syncDirectory(dirname(path));\n",
+    to: "  await fs.rename(path, retired);\n",
   },
   {
     number: 211,

@@ -31,8 +31,10 @@ export interface CompactorOptions {
   readonly engine: Engine;
   /** How many records have been appended since some time: what is written meanwhile does not count against what is removed. */
   readonly recordsWritten: () => number;
-  /** Ends this turn, between bites of hashing. */
+  /** Ends this turn. */
   readonly yieldTurn: () => Promise<void>;
+  /** The rest after a bite of hashing, which is a fraction of a millisecond. */
+  readonly pauseHash: () => Promise<void>;
   /** The rest after a bite of removal that took so long (0 where nobody observes). */
   readonly pause: (biteMs: number) => Promise<void>;
   readonly observed?:
@@ -150,7 +152,7 @@ export class Compactor {
   }
 
   async #compact(): Promise<void> {
-    const { engine, yieldTurn, pause, observed } = this.#options;
+    const { engine, yieldTurn, pauseHash, pause, observed } = this.#options;
     const epoch = this.#epoch;
     // Never within the turn of the request: its answer does not wait for the first bite.
     await yieldTurn();
@@ -165,7 +167,7 @@ export class Compactor {
     // Where the disk must be asked, a pass over everything costs more than the few who ever ask for the hash.
     const isHashed = isWhole && engine.loader === undefined;
     if (isHashed) {
-      hash = await hashRecords(engine, { compactRevision, revision, keptTombstones: "recent" }, yieldTurn);
+      hash = await hashRecords(engine, { compactRevision, revision, keptTombstones: "recent" }, pauseHash);
     }
     const unremoved = this.#unremoved;
     const biteRecords = engine.loader === undefined ? BITE_RECORDS : DISK_BITE_RECORDS;

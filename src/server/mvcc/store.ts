@@ -40,6 +40,8 @@ export interface StoreOptions {
   readonly leases: LeaseDirectory;
   /** Resolves in a later turn of the event loop: between bites of long work. */
   readonly yieldTurn: () => Promise<void>;
+  /** The rest after a bite of a compaction's hash; yieldTurn when left out. */
+  readonly pauseHash?: () => Promise<void>;
   /** The rest after a bite of a compaction's removal that took so long; yieldTurn when left out. */
   readonly pauseCompaction?: (biteMs: number) => Promise<void>;
   /** Who is told of long work, and the clock that times it; nothing but rests is decided by it. */
@@ -97,7 +99,8 @@ export class Store implements KvReader, KvWriter {
   #hashing: HashUnderWay | undefined;
 
   constructor(options: StoreOptions) {
-    const { engine, leases, yieldTurn, pauseCompaction = yieldTurn, observed } = options;
+    const { engine, leases, yieldTurn, observed } = options;
+    const { pauseHash = yieldTurn, pauseCompaction: pause = yieldTurn } = options;
     this.loader = engine.loader;
     this.#engine = engine;
     this.#leases = leases;
@@ -105,7 +108,7 @@ export class Store implements KvReader, KvWriter {
     this.#observed = observed;
     const recordsWritten = (): number => this.#recordsWritten;
     this.#compactor = new Compactor(
-      { engine, recordsWritten, yieldTurn, pause: pauseCompaction, observed },
+      { engine, recordsWritten, yieldTurn, pauseHash, pause, observed },
       NEVER_COMPACTED,
     );
   }

@@ -1,4 +1,5 @@
 import type { Clock } from "../../lib/clock.ts";
+import type { EventualItems } from "../../lib/eventual.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Entry, SnapshotMetadata } from "../raft/index.ts";
 import type { ContinuableSnapshot, StateExtent, StateSnapshot } from "../state/index.ts";
@@ -41,12 +42,14 @@ interface SavedState {
 
 /** What an entry counts beside its command: replaying one costs about as much as loading so much more snapshot. */
 const ENTRY_OVERHEAD_BYTES = 512;
+const CHUNK_REST_MS_MAX = 50;
 
 /**
  * Takes a snapshot of the applied state when enough log has gathered since the last: at least as much as makes
  * writing the whole state worth it, so that the cost per command stays constant however large the state is. What has
- * not changed since the last one is copied from its file, which costs less than to make it again. The order is the
- * safety: file durable, then the mark in the log durable, then old files and segments go.
+ * not changed since the last one is copied from its file, which costs less than to make it again. It takes half of the
+ * time at most, so that requests do not queue up behind it. The order is the safety: file durable, then the mark in the
+ * log durable, then old files and segments go.
  */
 export class Snapshotter {
   readonly #clock: Clock;
@@ -170,7 +173,7 @@ export class Snapshotter {
         : undefined;
     const chunks = earlier?.continuedBy(state.chunks, extent?.headChunks ?? 0) ?? state.chunks;
     try {
-      this.#lastSizeBytes = await this.#store.write(metadata, chunks);
+      this.#lastSizeBytes = await this.#store.write(metadata, this.#unhurried(chunks));
     } catch (error) {
       if (earlier?.failure === undefined) throw error;
     } finally {
@@ -185,5 +188,18 @@ export class Snapshotter {
     }
     this.#last = extent === undefined ? undefined : { metadata, extent };
     return metadata;
+  }
+
+  /** After each chunk a rest as long as it took to make and to write, unless somebody waits for the end. */
+  async *#unhurried(chunks: EventualItems<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let fromMs = this.#clock.nowMs();
+    for await (const chunk of chunks) {
+      yield chunk;
+      const restMs = Math.min(this.#clock.nowMs() - fromMs, CHUNK_REST_MS_MAX);
+      if (restMs > 0 && !this.#isStopped && !this.#isPaused) {
+        await new Promise<void>((resolve) => this.#clock.after(restMs, resolve));
+      }
+      fromMs = this.#clock.nowMs();
+    }
   }
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { StorageFailure } from "../../lib/errors.ts";
+import { freeInSteps, retire } from "../../lib/file-operations.ts";
 import { errorCode, type Fs } from "../../lib/fs.ts";
 import type { SnapshotMetadata } from "../raft/index.ts";
 import { openSnapshotFile, writeSnapshotFile } from "./snapshot-file.ts";
@@ -81,15 +82,13 @@ export class FileSnapshotStore {
   async #remove(isUnwanted: (index: number, term: number) => boolean): Promise<void> {
     const { fs, directory } = this.#options;
     try {
-      let isChanged = false;
       for (const name of await fs.readDirectory(directory)) {
         const match = /^([0-9a-f]{16})-([0-9a-f]{16})\.snap(\.tmp)?$/.exec(name);
         if (match === null) continue;
         if (!isUnwanted(Number.parseInt(match[1]!, 16), Number.parseInt(match[2]!, 16))) continue;
-        await fs.unlink(join(directory, name));
-        isChanged = true;
+        const path = join(directory, name);
+        await freeInSteps(fs, match[3] === undefined ? await retire(fs, path) : path);
       }
-      if (isChanged) await fs.syncDirectory(directory);
     } catch (error) {
       throw asFailure(error, `cannot remove old snapshots in ${directory}`);
     }

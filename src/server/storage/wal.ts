@@ -2,6 +2,7 @@ import { assert } from "../../lib/assert.ts";
 import type { Timer } from "../../lib/clock.ts";
 import { createDeferred, type Deferred } from "../../lib/deferred.ts";
 import type { StorageFailure } from "../../lib/errors.ts";
+import { freeInSteps, retire } from "../../lib/file-operations.ts";
 import type { HardState, SnapshotMetadata } from "../raft/index.ts";
 import type { SegmentPreparer } from "./segment-preparer.ts";
 import type { SegmentWriter } from "./segment-writer.ts";
@@ -320,17 +321,18 @@ export class Wal {
     const needed = this.#segments.findLast(
       (segment) => segment.firstIndex <= mark.index + 1 && segment.sequence <= mark.segmentSequence,
     );
-    const { fs, directory } = this.#options;
+    const { fs } = this.#options;
+    const retired: string[] = [];
     try {
       while (needed !== undefined && this.#segments[0]!.sequence < needed.sequence) {
         if (this.#failure !== undefined) return;
-        await fs.unlink(this.#segments[0]!.path);
         // One by one, so that a crash cannot leave a hole between segments.
-        await fs.syncDirectory(directory);
+        retired.push(await retire(fs, this.#segments[0]!.path));
         const { sequence } = this.#segments.shift()!;
         while (this.#marks[0] !== undefined && this.#marks[0].segmentSequence <= sequence)
           this.#marks.shift();
       }
+      for (const path of retired) await freeInSteps(fs, path);
     } catch (error) {
       this.#fail(error);
     }

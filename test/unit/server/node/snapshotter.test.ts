@@ -25,7 +25,13 @@ function entries(count: number, bytes: number): Entry[] {
   }));
 }
 
-function setUp(options: { writeFails?: boolean; written?: Promise<void> } = {}) {
+function setUp(
+  options: {
+    writeFails?: boolean;
+    written?: Promise<void>;
+    chunkWritten?: (clock: SimClock, count: number) => Promise<void>;
+  } = {},
+) {
   const clock = new SimClock();
   const events: string[] = [];
   const failures: Error[] = [];
@@ -38,7 +44,12 @@ function setUp(options: { writeFails?: boolean; written?: Promise<void> } = {}) 
     store: {
       async write({ index }, chunks) {
         if (options.writeFails) throw new StorageFailure("disk full", "free space");
-        events.push(`write ${index} ${[...(chunks as Iterable<Uint8Array>)].length}`);
+        let count = 0;
+        for await (const _ of chunks) {
+          count++;
+          await options.chunkWritten?.(clock, count);
+        }
+        events.push(`write ${index} ${count}`);
         await options.written;
         return 40_000;
       },
@@ -68,7 +79,7 @@ function setUp(options: { writeFails?: boolean; written?: Promise<void> } = {}) 
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  return { snapshotter, events, failures, settle };
+  return { clock, snapshotter, events, failures, settle };
 }
 
 describe("Snapshotter", () => {
@@ -163,6 +174,29 @@ describe("Snapshotter", () => {
     await pause;
     assert.deepEqual(events.slice(1, 3), ["close", "mark 42"]);
     assert.equal(events.at(-1), "pause");
+  });
+
+  it("rests after each chunk as long as the chunk took, and does not once somebody waits for the end", async () => {
+    const chunkWritten = async (clock: SimClock): Promise<void> => clock.advance(7);
+    const { clock, snapshotter, events, settle } = setUp({ chunkWritten });
+    snapshotter.applied(entries(10, 500));
+    for (const restMs of [7, 7]) {
+      await settle();
+      clock.advance(restMs - 1);
+      await settle();
+      assert.deepEqual(events, []);
+      clock.advance(1);
+    }
+    await settle();
+    assert.equal(events[0], "write 42 2");
+
+    const other = setUp({ chunkWritten });
+    other.snapshotter.applied(entries(10, 500));
+    await other.settle();
+    const stopped = other.snapshotter.stop();
+    other.clock.advance(7);
+    await stopped;
+    assert.equal(other.events[0], "write 42 2");
   });
 
   it("takes none after it was stopped", async () => {
