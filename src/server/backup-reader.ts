@@ -32,7 +32,7 @@ export interface BackupReport {
   readonly records: number;
   readonly leases: number;
   readonly sizeBytes: number;
-  /** Of all bytes but the last 32, which are it. */
+  /** The last 32 bytes: of all before them, or in a snapshot from a member's disk of all but its records. */
   readonly sha256: Buffer;
   readonly clusterId: bigint;
   readonly memberId: bigint;

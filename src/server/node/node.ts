@@ -811,7 +811,7 @@ function syncedStore(durable: DurableState, files: SnapshotStore): SnapshotStore
       await durable.sync();
       return 0;
     },
-    open: (metadata, isDigested) => files.open(metadata, isDigested),
+    open: (metadata) => files.open(metadata),
     removeBefore: (index) => files.removeBefore(index),
   };
 }

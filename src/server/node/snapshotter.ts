@@ -13,10 +13,7 @@ export interface SnapshotStore {
     chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): Promise<number>;
   /** The chunks of a durable snapshot, each checked; rejects, and iterating rejects, with StorageFailure. */
-  open(
-    metadata: SnapshotMetadata,
-    isDigested?: boolean,
-  ): Promise<{ readonly chunks: AsyncIterable<Uint8Array> }>;
+  open(metadata: SnapshotMetadata): Promise<{ readonly chunks: AsyncIterable<Uint8Array> }>;
   /** Removes the files of snapshots older than `index`. */
   removeBefore(index: number): Promise<void>;
 }
@@ -166,10 +163,9 @@ export class Snapshotter {
   async #write(last: SavedState | undefined): Promise<SnapshotMetadata> {
     const { metadata, state } = this.#open(last?.extent);
     const { extent, isContinued = false } = state;
-    // The digest of a file that is only copied would tell nothing that its checksums do not.
     const earlier =
       last !== undefined && isContinued
-        ? new EarlierRecords(() => this.#store.open(last.metadata, false), last.extent.headChunks)
+        ? new EarlierRecords(() => this.#store.open(last.metadata), last.extent.headChunks)
         : undefined;
     const chunks = earlier?.continuedBy(state.chunks, extent?.headChunks ?? 0) ?? state.chunks;
     try {

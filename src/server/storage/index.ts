@@ -13,7 +13,7 @@ export * from "./engine.ts";
 export * from "./memory-engine.ts";
 export { assertRocksModule, openRocksDatabase } from "./rocks-database.ts";
 export { readBlocks } from "./snapshot-file.ts";
-export type { SnapshotHeader } from "./snapshot-layout.ts";
+export { type SnapshotFormat, type SnapshotHeader, snapshotFormat } from "./snapshot-layout.ts";
 export { FileSnapshotStore, type SnapshotStoreOptions } from "./snapshot-store.ts";
 export {
   encodeSnapshot,

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { writeFully } from "../../lib/file-operations.ts";
 import type { Fs, FsFile } from "../../lib/fs.ts";
-import type { SnapshotHeader } from "./snapshot-layout.ts";
+import { type SnapshotHeader, snapshotFormat } from "./snapshot-layout.ts";
 import { encodeSnapshot, readSnapshot, type SnapshotContent } from "./snapshot-stream.ts";
 
 /**
@@ -26,7 +26,7 @@ export async function writeSnapshotFile(
   const file = await fs.open(draft, { access: "create", durable: true });
   let sizeBytes: number;
   try {
-    sizeBytes = await writePieces(file, encodeSnapshot(header, chunks));
+    sizeBytes = await writePieces(file, encodeSnapshot(header, chunks, snapshotFormat.digestOfFrames));
   } finally {
     await file.close();
   }
@@ -36,8 +36,8 @@ export async function writeSnapshotFile(
 }
 
 /** Reads the header; throws StorageFailure when it is damaged, and what the file system rejects with. */
-export async function openSnapshotFile(fs: Fs, path: string, isDigested = true): Promise<SnapshotContent> {
-  return await readSnapshot(readBlocks(fs, path), path, isDigested);
+export async function openSnapshotFile(fs: Fs, path: string): Promise<SnapshotContent> {
+  return await readSnapshot(readBlocks(fs, path), path);
 }
 
 /** The content of a file in blocks, each with memory of its own. */

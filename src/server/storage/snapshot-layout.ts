@@ -9,9 +9,18 @@ import { decodeRecords, encodeSnapshotMark, snapshotMarkRecordBytes } from "./wa
  * The pieces of a snapshot file (DESIGN.md, "Snapshot file"), little-endian:
  *   header  magic 8, version u32, header bytes u32, cluster id u64, member id u64, snapshot mark record, checksum u32
  *   chunk   bytes u32, checksum u32, data; the checksum goes on from the one before it over bytes and data
- *   footer  zero u32, checksum u32, chunk count u64, data bytes u64, SHA-256 of all before it
+ *   footer  zero u32, checksum u32, chunk count u64, data bytes u64, digest: see snapshotFormat
  */
-export const snapshotFormatVersion = 1;
+
+/** The version in the header, which tells what the SHA-256 at the end is of. */
+export const snapshotFormat = {
+  /** All bytes before it: backups, in which etcdctl looks for that. */
+  digestOfAll: 1,
+  /** All but the data of chunks, which the checksums guard: what a member writes all the time for itself. */
+  digestOfFrames: 2,
+} as const;
+export type SnapshotFormat = (typeof snapshotFormat)[keyof typeof snapshotFormat];
+const FORMAT_VERSION_MAX = 2;
 export const chunkHeaderBytes = 8;
 export const footerBytes = 24 + digestBytes;
 /** Where the digest stands in the footer. */
@@ -29,10 +38,13 @@ export interface SnapshotHeader {
   readonly metadata: SnapshotMetadata;
 }
 
-export function encodeSnapshotHeader({ clusterId, memberId, metadata }: SnapshotHeader): Buffer {
+export function encodeSnapshotHeader(
+  { clusterId, memberId, metadata }: SnapshotHeader,
+  format: SnapshotFormat,
+): Buffer {
   const bytes = Buffer.alloc(FIXED_BYTES + snapshotMarkRecordBytes(metadata) + 4);
   MAGIC.copy(bytes);
-  bytes.writeUInt32LE(snapshotFormatVersion, 8);
+  bytes.writeUInt32LE(format, 8);
   bytes.writeUInt32LE(bytes.length, 12);
   bytes.writeBigUInt64LE(clusterId, 16);
   bytes.writeBigUInt64LE(memberId, 24);
@@ -47,9 +59,9 @@ export function snapshotHeaderBytes(preamble: Buffer, path: string): number {
     throw damagedSnapshot(path, "it does not begin as a snapshot");
   }
   const version = preamble.readUInt32LE(8);
-  if (version > snapshotFormatVersion) {
+  if (version > FORMAT_VERSION_MAX) {
     throw new StorageFailure(
-      `${path} has snapshot format ${version}, this MetaStore reads up to ${snapshotFormatVersion}`,
+      `${path} has snapshot format ${version}, this MetaStore reads up to ${FORMAT_VERSION_MAX}`,
       "The data was written by a newer MetaStore (start that version or a later one), or the file is damaged.",
     );
   }
@@ -58,6 +70,13 @@ export function snapshotHeaderBytes(preamble: Buffer, path: string): number {
     throw damagedSnapshot(path, `its header claims ${bytes} bytes`);
   }
   return bytes;
+}
+
+/** Of a preamble that snapshotHeaderBytes has passed. */
+export function snapshotFormatOf(preamble: Buffer): SnapshotFormat {
+  return preamble.readUInt32LE(8) === snapshotFormat.digestOfFrames
+    ? snapshotFormat.digestOfFrames
+    : snapshotFormat.digestOfAll;
 }
 
 /** Throws StorageFailure when the header is not whole. */

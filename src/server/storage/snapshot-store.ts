@@ -39,13 +39,13 @@ export class FileSnapshotStore {
 
   /**
    * Opens the snapshot that the log's newest mark names. Throws StorageFailure when it is missing, damaged or
-   * another member's. `isDigested`: whether its digest is checked beside the checksum of each chunk.
+   * another member's.
    */
-  async open(metadata: SnapshotMetadata, isDigested = true): Promise<SnapshotContent> {
+  async open(metadata: SnapshotMetadata): Promise<SnapshotContent> {
     const path = this.#path(metadata);
     let content: SnapshotContent;
     try {
-      content = await openSnapshotFile(this.#options.fs, path, isDigested);
+      content = await openSnapshotFile(this.#options.fs, path);
     } catch (error) {
       throw asFailure(error, `cannot read the snapshot ${path} that the log relies on`);
     }

@@ -14,7 +14,10 @@ import {
   footerDigestAt,
   headerChecksum,
   preambleBytes,
+  type SnapshotFormat,
   type SnapshotHeader,
+  snapshotFormat,
+  snapshotFormatOf,
   snapshotHeaderBytes,
 } from "./snapshot-layout.ts";
 
@@ -24,7 +27,7 @@ export const snapshotChunkBytesMax = 64 * 1024 * 1024;
 /** A snapshot that was read to its end and is whole. */
 export interface SnapshotSummary {
   readonly sizeBytes: number;
-  /** SHA-256 of all but the digest itself: the last 32 bytes. */
+  /** The digest at the end (snapshotFormat). */
   readonly sha256: Buffer;
 }
 
@@ -43,13 +46,14 @@ export interface SnapshotContent {
 
 /**
  * The bytes of a snapshot, in order: a file's, a backup's. Empty chunks are dropped. The pieces are of any size and
- * must not be changed; those of a chunk are the chunk itself, the last one is the digest. `lastChunk` makes a further
+ * must not be changed; those of a chunk are the chunk itself, the last one is the digest. `format` says of what. `lastChunk` makes a further
  * chunk at the end; it is told the size of the snapshot, digest left out, if that chunk had no data. Throws what
  * `chunks` throws.
  */
 export async function* encodeSnapshot(
   header: SnapshotHeader,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  format: SnapshotFormat,
   lastChunk?: (sizeBytes: number) => Uint8Array,
 ): AsyncGenerator<Uint8Array, void> {
   const digest = createDigest();
@@ -63,7 +67,7 @@ export async function* encodeSnapshot(
     yield* chunks;
     if (lastChunk !== undefined) yield lastChunk(sizeBytes + chunkHeaderBytes + footerDigestAt);
   }
-  const first = encodeSnapshotHeader(header);
+  const first = encodeSnapshotHeader(header, format);
   yield hashed(first);
   let checksum = headerChecksum(first);
   let chunkCount = 0;
@@ -74,7 +78,9 @@ export async function* encodeSnapshot(
     const chunkHeader = encodeChunkHeader(data, checksum);
     checksum = chunkHeader.readUInt32LE(4);
     yield hashed(chunkHeader);
-    yield hashed(data);
+    if (format === snapshotFormat.digestOfAll) digest.update(data);
+    sizeBytes += data.length;
+    yield data;
     chunkCount++;
     dataBytes += data.length;
   }
@@ -85,14 +91,13 @@ export async function* encodeSnapshot(
 /**
  * Reads a snapshot from its bytes in blocks of any size; `name` is for the messages. Resolves when the header is
  * checked. Throws StorageFailure when it is damaged, and what `blocks` throws; `blocks` is returned then, and when the
- * chunks are. Without `isDigested` the digest of the whole is not checked: the checksums are.
+ * chunks are.
  */
 export async function readSnapshot(
   blocks: AsyncIterable<Uint8Array>,
   name: string,
-  isDigested = true,
 ): Promise<SnapshotContent> {
-  const reader = new SnapshotReader(blocks[Symbol.asyncIterator](), name, isDigested);
+  const reader = new SnapshotReader(blocks[Symbol.asyncIterator](), name);
   try {
     const preamble = await reader.take(preambleBytes, "header");
     const rest = await reader.take(snapshotHeaderBytes(preamble, name) - preambleBytes, "header");
@@ -104,7 +109,7 @@ export async function readSnapshot(
     };
     return {
       header,
-      chunks: readChunks(reader, name, headerChecksum(bytes), onWhole),
+      chunks: readChunks(reader, name, snapshotFormatOf(preamble), headerChecksum(bytes), onWhole),
       summary() {
         assert(summary !== undefined, "the snapshot has been read to its end");
         return summary;
@@ -119,6 +124,7 @@ export async function readSnapshot(
 async function* readChunks(
   reader: SnapshotReader,
   name: string,
+  format: SnapshotFormat,
   seed: number,
   onWhole: (sha256: Buffer) => void,
 ): AsyncGenerator<Uint8Array, void> {
@@ -133,7 +139,8 @@ async function* readChunks(
       if (size > snapshotChunkBytesMax) {
         throw damagedSnapshot(name, `chunk ${chunkCount} at byte ${start} claims ${size} bytes`);
       }
-      const data = size === 0 ? new Uint8Array(0) : await reader.take(size, `chunk ${chunkCount}`);
+      const data = size === 0 ? new Uint8Array(0) : await reader.takeUnhashed(size, `chunk ${chunkCount}`);
+      if (format === snapshotFormat.digestOfAll) reader.digest.update(data);
       checksum = crc32(data, crc32(head, checksum, 0, 4));
       if (head.readUInt32LE(4) !== checksum) {
         throw damagedSnapshot(
@@ -159,10 +166,10 @@ async function checkFooter(
   dataBytes: number,
 ): Promise<Buffer> {
   const counts = await reader.take(footerDigestAt - chunkHeaderBytes, "footer");
-  const digest = reader.digest?.finish();
+  const digest = reader.digest.finish();
   const digestAt = reader.position;
   const stated = await reader.takeUnhashed(footerBytes - footerDigestAt, "footer");
-  if (digest !== undefined && stated.compare(digest) !== 0) {
+  if (stated.compare(digest) !== 0) {
     throw damagedSnapshot(name, `its digest, bytes ${digestAt} to ${reader.position}, does not match`);
   }
   const footer = Buffer.concat([Buffer.alloc(chunkHeaderBytes), counts]);
@@ -186,23 +193,22 @@ async function checkFooter(
 
 /** Reads blocks forward, digests what it hands out, and knows where it is. */
 class SnapshotReader {
-  readonly digest: Digest | undefined;
+  readonly digest: Digest = createDigest();
   /** Bytes handed out. */
   position = 0;
   readonly #blocks: AsyncIterator<Uint8Array>;
   readonly #name: string;
   #block: Buffer = Buffer.alloc(0);
 
-  constructor(blocks: AsyncIterator<Uint8Array>, name: string, isDigested: boolean) {
+  constructor(blocks: AsyncIterator<Uint8Array>, name: string) {
     this.#blocks = blocks;
     this.#name = name;
-    this.digest = isDigested ? createDigest() : undefined;
   }
 
   /** The next bytes as a view; throws StorageFailure when there are fewer. `what` is for the message. */
   async take(bytes: number, what: string): Promise<Buffer> {
     const taken = await this.takeUnhashed(bytes, what);
-    this.digest?.update(taken);
+    this.digest.update(taken);
     return taken;
   }
 

@@ -7,7 +7,7 @@ import {
   encodePeerUrls,
   type StateMachine,
 } from "../../../src/server/state/index.ts";
-import { encodeSnapshot, type SnapshotHeader } from "../../../src/server/storage/index.ts";
+import { encodeSnapshot, type SnapshotHeader, snapshotFormat } from "../../../src/server/storage/index.ts";
 import { randomCommands } from "../../sim/commands.ts";
 import { applyTo, createState } from "../../sim/member.ts";
 
@@ -41,7 +41,9 @@ export async function backupOf(state: StateMachine, of: SnapshotHeader = header)
   const snapshot = state.openSnapshot();
   const pieces: Uint8Array[] = [];
   try {
-    const encoded = encodeSnapshot(of, snapshot.chunks, (sizeBytes) => encodeBackupNote(note, sizeBytes));
+    const encoded = encodeSnapshot(of, snapshot.chunks, snapshotFormat.digestOfAll, (sizeBytes) =>
+      encodeBackupNote(note, sizeBytes),
+    );
     for await (const piece of encoded) pieces.push(Buffer.from(piece));
   } finally {
     snapshot.close();

@@ -3,7 +3,7 @@ import { digestBytes } from "../../../lib/digest.ts";
 import { grpcCode, StatusError } from "../../../lib/errors.ts";
 import { limits } from "../../../lib/limits.ts";
 import { type BackupNote, encodeBackupNote } from "../../state/index.ts";
-import { encodeSnapshot, RECORD_OVERHEAD_BYTES } from "../../storage/index.ts";
+import { encodeSnapshot, RECORD_OVERHEAD_BYTES, snapshotFormat } from "../../storage/index.ts";
 import type { MethodHandler, ServerStream } from "../transport.ts";
 import { PRODUCT_VERSION, STORAGE_VERSION } from "../version.ts";
 import type { ServiceContext } from "./service-context.ts";
@@ -63,8 +63,11 @@ async function sendSnapshot(stream: ServerStream, { node, clock, log }: ServiceC
   const room = roomOf(stream);
   let sentBytes = 0;
   try {
-    const pieces = encodeSnapshot({ clusterId, memberId, metadata }, state.chunks, (sizeBytes) =>
-      encodeBackupNote(note, sizeBytes),
+    const pieces = encodeSnapshot(
+      { clusterId, memberId, metadata },
+      state.chunks,
+      snapshotFormat.digestOfAll,
+      (sizeBytes) => encodeBackupNote(note, sizeBytes),
     );
     for await (const { blob, isLast } of blobs(pieces)) {
       if (stream.context.isCancelled) return;

@@ -10,12 +10,13 @@ import {
   encodeFooter,
   encodeSnapshotHeader,
   headerChecksum,
+  snapshotFormat,
   snapshotHeaderBytes,
 } from "../../../../src/server/storage/snapshot-layout.ts";
 import { SimFs } from "../../../sim/disk.ts";
 import { identity, metadata } from "./wal-world.ts";
 
-const header = encodeSnapshotHeader({ ...identity, metadata: metadata(3) });
+const header = encodeSnapshotHeader({ ...identity, metadata: metadata(3) }, snapshotFormat.digestOfAll);
 
 /** A header with these records and a checksum that holds. */
 function headerWith(records: Buffer): Buffer {

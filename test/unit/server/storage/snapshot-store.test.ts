@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DecodeError, StorageFailure } from "../../../../src/lib/errors.ts";
-import { FileSnapshotStore } from "../../../../src/server/storage/index.ts";
+import { encodeSnapshot, FileSnapshotStore } from "../../../../src/server/storage/index.ts";
 import {
   decodeSnapshotHeader,
   encodeSnapshotHeader,
+  snapshotFormat,
   snapshotHeaderBytes,
 } from "../../../../src/server/storage/snapshot-layout.ts";
 import { SimFs } from "../../../sim/disk.ts";
@@ -126,9 +127,22 @@ describe("A snapshot", () => {
     await store.write(metadata(3), [Buffer.from("x")]);
     const path = `${snapshotDirectory}/${(await fs.readDirectory(snapshotDirectory))[0]}`;
     const newer = fs.contentOf(path);
-    newer.writeUInt32LE(2, 8);
+    newer.writeUInt32LE(3, 8);
     fs.place(path, newer);
-    await assert.rejects(store.open(metadata(3)), /snapshot format 2, this MetaStore reads up to 1/);
+    await assert.rejects(store.open(metadata(3)), /snapshot format 3, this MetaStore reads up to 2/);
+  });
+
+  it("of the format that backups have, and members' files had before, is read as well", async () => {
+    const { fs, store } = await newStore();
+    await store.write(metadata(3), [Buffer.from("x")]);
+    const path = `${snapshotDirectory}/${(await fs.readDirectory(snapshotDirectory))[0]}`;
+    const pieces: Uint8Array[] = [];
+    const header = { ...identity, metadata: metadata(3) };
+    for await (const piece of encodeSnapshot(header, [Buffer.from("y")], snapshotFormat.digestOfAll)) {
+      pieces.push(piece);
+    }
+    fs.place(path, Buffer.concat(pieces));
+    assert.deepEqual(await read(store, 3), [Buffer.from("y")]);
   });
 
   it("goes when a newer one stands, and at start when the log does not count on it", async () => {
@@ -172,7 +186,7 @@ describe("A snapshot", () => {
         }
       }),
     );
-    const whole = encodeSnapshotHeader({ ...identity, metadata: metadata(3) });
+    const whole = encodeSnapshotHeader({ ...identity, metadata: metadata(3) }, snapshotFormat.digestOfFrames);
     assert.deepEqual(decodeSnapshotHeader(whole, "file"), { ...identity, metadata: metadata(3) });
   });
 });

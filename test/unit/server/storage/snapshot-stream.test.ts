@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { createDigest } from "../../../../src/lib/digest.ts";
 import { StorageFailure } from "../../../../src/lib/errors.ts";
-import { encodeSnapshot, readSnapshot } from "../../../../src/server/storage/index.ts";
+import {
+  encodeSnapshot,
+  readSnapshot,
+  type SnapshotFormat,
+  snapshotFormat,
+} from "../../../../src/server/storage/index.ts";
 import { snapshotChunkBytesMax } from "../../../../src/server/storage/snapshot-stream.ts";
 import { identity, metadata } from "./wal-world.ts";
 
@@ -9,10 +15,11 @@ const header = { ...identity, metadata: metadata(9) };
 
 async function encoded(
   chunks: readonly Uint8Array[],
+  format: SnapshotFormat = snapshotFormat.digestOfAll,
   lastChunk?: (sizeBytes: number) => Uint8Array,
 ): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of encodeSnapshot(header, chunks, lastChunk)) pieces.push(piece);
+  for await (const piece of encodeSnapshot(header, chunks, format, lastChunk)) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 
@@ -40,8 +47,9 @@ describe("A snapshot as a stream", () => {
       fc.asyncProperty(
         fc.array(fc.uint8Array({ minLength: 1, maxLength: 500 }), { maxLength: 10 }),
         fc.array(fc.nat({ max: 70 }), { minLength: 1, maxLength: 5 }),
-        async (chunks, sizes) => {
-          const bytes = await encoded(chunks);
+        fc.constantFrom(...Object.values(snapshotFormat)),
+        async (chunks, sizes, format) => {
+          const bytes = await encoded(chunks, format);
           assert.deepEqual(
             await decoded(bytes, [...sizes, 1]),
             chunks.map((chunk) => Buffer.from(chunk)),
@@ -58,9 +66,41 @@ describe("A snapshot as a stream", () => {
       sizes.push(sizeBytes);
       return Buffer.from("last");
     };
-    const bytes = await encoded([Buffer.from("first"), Buffer.alloc(0)], last);
+    const bytes = await encoded([Buffer.from("first"), Buffer.alloc(0)], snapshotFormat.digestOfAll, last);
     assert.deepEqual(sizes, [bytes.length - "last".length - 32]);
     assert.deepEqual(await decoded(bytes, [100]), [Buffer.from("first"), Buffer.from("last")]);
+  });
+
+  it("ends with the digest of all before it, or of all but the data of its chunks", async () => {
+    const [one, other] = [Buffer.from("one chunk"), Buffer.from("another")];
+    const sha256 = (...parts: Uint8Array[]): Buffer => {
+      const digest = createDigest();
+      for (const part of parts) digest.update(part);
+      return Buffer.from(digest.finish());
+    };
+    const all = await encoded([one, other], snapshotFormat.digestOfAll);
+    assert.deepEqual(all.subarray(-32), sha256(all.subarray(0, -32)));
+    const frames = await encoded([one, other], snapshotFormat.digestOfFrames);
+    const [at, next] = [frames.indexOf(one), frames.indexOf(other)];
+    assert.deepEqual(
+      frames.subarray(-32),
+      sha256(
+        frames.subarray(0, at),
+        frames.subarray(at + one.length, next),
+        frames.subarray(next + other.length, -32),
+      ),
+    );
+  });
+
+  it("is refused with any bit turned, in either format", async () => {
+    for (const format of Object.values(snapshotFormat)) {
+      const bytes = await encoded([Buffer.from("some"), Buffer.from("chunks")], format);
+      for (let bit = 0; bit < 8 * bytes.length; bit++) {
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
+        await assert.rejects(decoded(bytes, [64]), StorageFailure, `format ${format}, bit ${bit}`);
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
+      }
+    }
   });
 
   it("takes no memory for what a chunk claims and does not bring", async () => {
