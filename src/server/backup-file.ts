@@ -6,6 +6,9 @@ import { secretUint32 } from "../lib/secret.ts";
 import { type BackupReport, inspectBackup } from "./backup-reader.ts";
 import { readBlocks } from "./storage/index.ts";
 
+/** So much is written between two syncs: at the end all would keep the log of a member on the same disk waiting. */
+const UNSYNCED_BYTES_MAX = 1 << 20;
+
 /**
  * Writes a backup to `path`, whole or not at all: its bytes go to a draft beside it, are checked on the way, and get
  * the name when all are there and durable. A backup that has the name already is replaced. Throws UsageError when
@@ -79,8 +82,15 @@ async function* writing(
   blocks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   let position = 0;
+  let synced = 0;
   for await (const block of blocks) {
-    await guardWrites(path, () => writeFully(file, [block], position));
+    await guardWrites(path, async () => {
+      if (position - synced + block.length > UNSYNCED_BYTES_MAX) {
+        await file.sync();
+        synced = position;
+      }
+      await writeFully(file, [block], position);
+    });
     position += block.length;
     yield block;
   }

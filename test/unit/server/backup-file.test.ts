@@ -3,6 +3,8 @@ import { StorageFailure, UsageError } from "../../../src/lib/errors.ts";
 import { readBackupFile, saveBackup } from "../../../src/server/backup-file.ts";
 import { inspectBackup } from "../../../src/server/backup-reader.ts";
 import { SimFs, type SimFsOptions } from "../../sim/disk.ts";
+import { createState } from "../../sim/member.ts";
+import { putRequest } from "./api/requests.ts";
 import { backupOf, blocksOf, busyState } from "./backup-world.ts";
 
 const path = "/backups/b.snap";
@@ -30,6 +32,31 @@ describe("A backup file", () => {
     assert.deepEqual(survivor.contentOf(path), bytes);
     assert.deepEqual(await survivor.readDirectory("/backups"), ["b.snap"]);
     assert.deepEqual(await inspectBackup(readBackupFile(survivor, path), path), report);
+  });
+
+  it("never leaves more than a mebibyte for the disk to do at once", async () => {
+    const state = createState();
+    for (let i = 0; i < 5; i++) state.store.put(putRequest(`k${i}`, "v".repeat(900_000)));
+    const fs = await world();
+    const unsynced = [0];
+    const { open } = fs;
+    fs.open = async (name, options) => {
+      const file = await open.call(fs, name, options);
+      const { write, sync } = file;
+      file.write = (buffers, position, done) => {
+        unsynced[unsynced.length - 1]! += buffers.reduce((sum, { length }) => sum + length, 0);
+        write.call(file, buffers, position, done);
+      };
+      file.sync = () => {
+        unsynced.push(0);
+        return sync.call(file);
+      };
+      return file;
+    };
+    const report = await saveBackup(fs, path, blocksOf(await backupOf(state), 65_536));
+    const sum = unsynced.reduce((left, right) => left + right, 0);
+    assert.equal(sum, report.sizeBytes);
+    assert.ok(Math.max(...unsynced) <= 1_048_576, `${Math.max(...unsynced)} bytes between two syncs`);
   });
 
   it("is not there, and the older one is as it was, when what comes is damaged, cut off or breaks off", async () => {
