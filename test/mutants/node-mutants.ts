@@ -174,8 +174,8 @@ export const nodeMutants: readonly Mutant[] = [
   {
     number: 124,
     rule: "an answer to a read of an earlier run is nobody's",
-    file: "node.ts",
-    from: "if (view.getUint32(0) === this.#runId) reads.push",
+    file: "read-context.ts",
+    from: "if (view.getUint32(0) === runId) reads.push",
     to: "if (view.getUint32(0) >= 0) reads.push",
     tests: amongOthers,
   },
@@ -241,8 +241,8 @@ export const nodeMutants: readonly Mutant[] = [
   {
     number: 138,
     rule: "a member that is asked for the leader's work does not do it when it does not lead",
-    file: "node.ts",
-    from: '    if (!this.#raw.isLeader) throw new RequestError("notLeader");\n    return await work();',
+    file: "leader-only.ts",
+    from: '    if (!this.#options.raw.isLeader) throw new RequestError("notLeader");\n    return await work();',
     to: "    return await work();",
     tests: amongOthers,
   },

@@ -16,7 +16,6 @@ import {
   type HardState,
   MemoryLog,
   RawNode,
-  type ReadState,
   role,
   type Snapshot,
   type SnapshotMetadata,
@@ -33,12 +32,14 @@ import { Applier } from "./applier.ts";
 import { Consensus, type LogWriter } from "./consensus.ts";
 import type { DurableState } from "./durable-state.ts";
 import { LeaderLoss } from "./leader-loss.ts";
+import { LeaderOnly } from "./leader-only.ts";
 import { LeaderTransfer } from "./leader-transfer.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { MemberChanges } from "./member-changes.ts";
 import { noPeers, type Peer, type PeerHandler, type PeerNetwork } from "./peers.ts";
 import { Proposals } from "./proposals.ts";
-import { type ConfirmedRead, ReadQueue } from "./reads.ts";
+import { encodeReadContext, readsOfRun } from "./read-context.ts";
+import { ReadQueue } from "./reads.ts";
 import { answerCall, type LeaderWork, RemoteLeader } from "./remote-calls.ts";
 import { SnapshotExchange } from "./snapshot-exchange.ts";
 import { type SnapshotLog, type SnapshotStore, Snapshotter } from "./snapshotter.ts";
@@ -140,6 +141,7 @@ export class MemberNode implements ServerNode {
   readonly #transfer: LeaderTransfer;
   /** Without pre-vote, wrong news would depose a leader. */
   readonly #leaderLoss: LeaderLoss | undefined;
+  readonly #leaderOnly: LeaderOnly;
   readonly #remote: RemoteLeader;
   readonly #snapshotter: Snapshotter;
   readonly #exchange: SnapshotExchange;
@@ -277,6 +279,13 @@ export class MemberNode implements ServerNode {
         turnMs: options.heartbeatMs,
       });
     }
+    this.#leaderOnly = new LeaderOnly({
+      raw: this.#raw,
+      clock,
+      timeoutMs: this.#timeoutMs,
+      retryMs: options.heartbeatMs,
+      isEnded: () => this.#isEnded,
+    });
     this.#remote = new RemoteLeader(this.#network, this.#timeoutMs);
     this.#snapshotter = new Snapshotter({
       clock,
@@ -318,7 +327,7 @@ export class MemberNode implements ServerNode {
             this.#reads.applied();
             this.#snapshotter.applied(entries);
           }),
-        confirmed: (states) => this.#confirmed(states),
+        confirmed: (states) => this.#reads.confirmed(readsOfRun(this.#runId, states)),
         leaderChanged: () => this.#leaderChanged(),
         beforeTurn: () => this.#beforeTurn(),
         send: (messages) => this.#network.send(messages),
@@ -492,7 +501,7 @@ export class MemberNode implements ServerNode {
   async memberRemove(id: bigint): Promise<Member[]> {
     this.#changes.assertRemovable(id);
     if (id === this.#raw.leader) {
-      await this.#byLeader(
+      await this.#leaderOnly.done(
         () => this.#transfer.away(this.#timeoutMs),
         (leader) => this.#remote.leaderResign(leader),
       );
@@ -505,7 +514,7 @@ export class MemberNode implements ServerNode {
   }
 
   memberPromote(id: bigint): Promise<Member[]> {
-    return this.#byLeader(
+    return this.#leaderOnly.done(
       () => this.#changes.promote(id),
       (leader) => this.#remote.memberPromote(leader, id),
     );
@@ -520,14 +529,14 @@ export class MemberNode implements ServerNode {
   }
 
   leaseRenew(id: bigint): Promise<number> {
-    return this.#byLeader(
+    return this.#leaderOnly.done(
       () => this.#leases.renew(id),
       (leader) => this.#remote.leaseRenew(leader, id),
     );
   }
 
   leaseTimeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> {
-    return this.#byLeader(
+    return this.#leaderOnly.done(
       () => this.#timeToLive(id, keys),
       (leader) => this.#remote.leaseTimeToLive(leader, id, keys),
     );
@@ -638,28 +647,12 @@ export class MemberNode implements ServerNode {
     return answer as Promise<Member[]>;
   }
 
-  /** What only the leader can do: here when this member leads, else by a call; again while leadership changes. */
-  async #byLeader<T>(here: () => Promise<T>, there: (leader: bigint) => Promise<T>): Promise<T> {
-    const endMs = this.#clock.nowMs() + this.#timeoutMs;
-    for (;;) {
-      if (this.#isEnded) throw new RequestError("stopped");
-      try {
-        if (this.#raw.isLeader) return await here();
-        if (this.#raw.leader !== 0n) return await there(this.#raw.leader);
-      } catch (error) {
-        if (!(error instanceof RequestError) || !isWithoutLeader(error.code)) throw error;
-      }
-      if (this.#clock.nowMs() >= endMs) throw new RequestError("timeout");
-      await this.#delay(this.#options.heartbeatMs);
-    }
-  }
-
   #handler(): PeerHandler {
     const work: LeaderWork = {
-      leaseRenew: (id) => this.#asLeader(() => this.#leases.renew(id)),
-      leaseTimeToLive: (id, keys) => this.#asLeader(() => this.#timeToLive(id, keys)),
-      memberPromote: (id) => this.#asLeader(() => this.#changes.promote(id)),
-      leaderResign: () => this.#asLeader(() => this.#transfer.away(this.#timeoutMs)),
+      leaseRenew: (id) => this.#leaderOnly.here(() => this.#leases.renew(id)),
+      leaseTimeToLive: (id, keys) => this.#leaderOnly.here(() => this.#timeToLive(id, keys)),
+      memberPromote: (id) => this.#leaderOnly.here(() => this.#changes.promote(id)),
+      leaderResign: () => this.#leaderOnly.here(() => this.#transfer.away(this.#timeoutMs)),
     };
     return {
       receive: (messages) => this.#consensus.receive(messages),
@@ -682,11 +675,6 @@ export class MemberNode implements ServerNode {
   async #timeToLive(id: bigint, keys: boolean): Promise<LeaseTimeToLiveResponse> {
     await this.readBarrier();
     return this.#leases.timeToLive(id, keys);
-  }
-
-  async #asLeader<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#raw.isLeader) throw new RequestError("notLeader");
-    return await work();
   }
 
   #tick(): void {
@@ -760,16 +748,6 @@ export class MemberNode implements ServerNode {
     this.#reads.applied();
   }
 
-  /** An answer that was meant for an earlier run of this member is nobody's. */
-  #confirmed(states: readonly ReadState[]): void {
-    const reads: ConfirmedRead[] = [];
-    for (const { index, context } of states) {
-      const view = new DataView(context.buffer, context.byteOffset, context.byteLength);
-      if (view.getUint32(0) === this.#runId) reads.push({ index, context: view.getFloat64(4) });
-    }
-    this.#reads.confirmed(reads);
-  }
-
   #leaderChanged(): void {
     // A leader that candidates and wins again has lost what it counted in memory.
     if (!this.#raw.isLeader) this.#leases.demote();
@@ -819,23 +797,4 @@ function syncedStore(durable: DurableState, files: SnapshotStore): SnapshotStore
 /** What a client has asked for, as it was decoded: nothing here changes it. */
 function isOfClient({ kind }: Command): boolean {
   return kind === "put" || kind === "deleteRange" || kind === "txn";
-}
-
-/** The error says that somebody else leads, or nobody: another try may find who. */
-function isWithoutLeader(code: ErrorName): boolean {
-  return (
-    code === "notLeader" ||
-    code === "notPrimaryLessor" ||
-    code === "leaderChanged" ||
-    code === "timeoutConnectionLost"
-  );
-}
-
-/** A read's context as raft carries it: which run of the member asks (4 bytes), and which of its questions. */
-function encodeReadContext(runId: number, context: number): Uint8Array {
-  const bytes = new Uint8Array(12);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, runId);
-  view.setFloat64(4, context);
-  return bytes;
 }
