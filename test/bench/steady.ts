@@ -1,8 +1,10 @@
 /**
  * An hour of steady load: npm run bench:steady -- [--minutes 60] [--share 0.7] [--clients 100] [--keys 100000]
  * [--storage memory]. Measures how many puts a second the server takes at most, then puts a share of that for the time
- * given, and prints resident memory for each ten minutes, by how much it moved after the first ten, and the slowest put.
- * History is compacted every ten seconds, for without that it grows with every put. Needs Go, for paced puts.
+ * given, a minute at a time, and prints resident memory for each ten minutes, by how much it moved after the first ten, the
+ * slowest put, and each minute in which a put took over a second, with what a put cost in CPU: more than usual tells that
+ * the machine was slow. History is compacted every ten seconds, for without that it grows with every put. Needs Go, for
+ * paced puts.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +12,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ServerProcess } from "../harness/index.ts";
 import { mebibytes, QUOTA_FLAGS, quantile, say } from "./disk-load.ts";
-import { Generator, unwatched } from "./generator.ts";
+import { Generator, type Measurement, unwatched } from "./generator.ts";
+import { type Spread, spreadOf } from "./ratio.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -30,6 +33,8 @@ const COMPACTION_FLAGS = [
 ] as const;
 const WARM_UP_SECONDS = 10;
 const TOP_SECONDS = 30;
+/** No put is to take longer. */
+const SLOW_US = 1_000_000;
 const SAMPLE_MS = 1_000;
 const SAMPLES_PER_MINUTE = 60;
 /** Part of the time that memory may take to become what it will be. */
@@ -62,19 +67,44 @@ async function main(): Promise<void> {
     say("puts a second from now on", String(rate));
     const residents: number[] = [];
     const sampling = setInterval(() => residents.push(server.usage().residentBytes), SAMPLE_MS);
-    const steady = await generator
-      .measure(target, { ...load, rate, seconds: 60 * minutes })
-      .finally(() => clearInterval(sampling));
+    const steady: Measurement[] = [];
+    try {
+      while (steady.length < minutes) {
+        steady.push(await generator.measure(target, { ...load, rate, seconds: 60 }));
+        sayIfSlow(steady.length, steady.at(-1)!);
+      }
+    } finally {
+      clearInterval(sampling);
+    }
     printResident(residents);
-    const ms = (us: number): string => `${(us / 1_000).toFixed(1)} ms`;
-    say("puts", `${steady.count}, ${steady.perSecond.toFixed(0)} a second, ${steady.errors} failed`);
-    say("a put took", `p50 ${ms(steady.p50Us)}, p99 ${ms(steady.p99Us)}, at most ${ms(steady.maxUs)}`);
-    say("CPU of the server", `${steady.cpuUs.toFixed(1)} µs a put`);
+    printPuts(steady);
     await server.stop();
   } finally {
     await server.kill();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+const ms = (us: number): string => `${(us / 1_000).toFixed(1)} ms`;
+
+function sayIfSlow(minute: number, { p99Us, maxUs, cpuUs }: Measurement): void {
+  if (maxUs <= SLOW_US) return;
+  say(`minute ${minute}`, `p99 ${ms(p99Us)}, at most ${ms(maxUs)}; ${cpuUs.toFixed(1)} µs of CPU a put`);
+}
+
+function printPuts(minutes: readonly Measurement[]): void {
+  const sum = (pick: (minute: Measurement) => number): number =>
+    minutes.reduce((total, minute) => total + pick(minute), 0);
+  const of = (pick: (minute: Measurement) => number): Spread => spreadOf(minutes.map(pick));
+  const [p50, p99, cpu] = [of((run) => run.p50Us), of((run) => run.p99Us), of((run) => run.cpuUs)];
+  say("puts", `${sum(({ count }) => count)}, ${sum(({ errors }) => errors)} failed`);
+  say("p50 of the minutes", `${ms(p50.median)} (${ms(p50.min)} to ${ms(p50.max)})`);
+  say("p99 of the minutes", `${ms(p99.median)} (${ms(p99.min)} to ${ms(p99.max)})`);
+  say("the slowest put", ms(of(({ maxUs }) => maxUs).max));
+  const slow = minutes.filter(({ maxUs }) => maxUs > SLOW_US).length;
+  say("minutes with a put over a second", `${slow} of ${minutes.length}`);
+  const range = `${cpu.min.toFixed(1)} to ${cpu.max.toFixed(1)}`;
+  say("CPU of the server", `${cpu.median.toFixed(1)} µs a put (${range})`);
 }
 
 /** Medians of minutes: what is between two collections of garbage is not what the server needs. */
