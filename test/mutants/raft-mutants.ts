@@ -13,8 +13,8 @@ export const raftMutants: readonly Mutant[] = [
     number: 2,
     rule: "a peer whose answer shows that it can use the commit index is told",
     file: "leader.ts",
-    from: "  } else if (peer.id !== raft.id) {",
-    to: "  } else if (peer.id === 0n) {",
+    from: "peer.id !== raft.id && peer.canBumpCommit(log.committed)",
+    to: "peer.id !== raft.id && peer.id === 0n",
   },
   {
     number: 3,

@@ -2,13 +2,7 @@ import { describeProgress, hex } from "./description.ts";
 import { type Progress, progressState } from "./progress.ts";
 import { propose } from "./proposals.ts";
 import { acknowledgeReads, releasePendingReads, requestRead } from "./reads.ts";
-import {
-  broadcastAppend,
-  broadcastHeartbeat,
-  maybeSendAppend,
-  sendAppends,
-  tellCommit,
-} from "./replication.ts";
+import { broadcastAppend, broadcastHeartbeat, maybeSendAppend, sendAppends } from "./replication.ts";
 import { becomeFollower } from "./roles.ts";
 import type { RaftState } from "./state.ts";
 import { type Message, messageType, NONE } from "./types.ts";
@@ -114,9 +108,9 @@ function accepted(raft: RaftState, peer: Progress, index: number): void {
   if (raft.maybeCommit()) {
     releasePendingReads(raft);
     broadcastAppend(raft);
-  } else if (peer.id !== raft.id) {
+  } else if (peer.id !== raft.id && peer.canBumpCommit(log.committed)) {
     // Its appends were held back, and the commit index with them.
-    tellCommit(raft, peer);
+    maybeSendAppend(raft, peer, true);
   }
   if (peer.id === raft.id) return;
   sendAppends(raft, peer);

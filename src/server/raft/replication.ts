@@ -84,18 +84,8 @@ export function flushAppends(raft: RaftState): void {
   for (const peer of raft.tracker.peers) {
     if (peer.id === raft.id) continue;
     sendAppends(raft, peer);
-    tellCommit(raft, peer);
+    if (peer.canBumpCommit(raft.log.committed)) maybeSendAppend(raft, peer, true);
   }
-}
-
-/**
- * Tells the peer of the commit index where it can use it. With coalesceAppends not while appends to it are in flight: new
- * entries will carry it, or the answer to the last of those brings it about, or the next heartbeat.
- */
-export function tellCommit(raft: RaftState, peer: Progress): void {
-  if (!peer.canBumpCommit(raft.log.committed)) return;
-  if (raft.settings.coalesceAppends && peer.inflights.count > 0) return;
-  maybeSendAppend(raft, peer, true);
 }
 
 /** All that the peer does not have, as far as it may be sent now. */
