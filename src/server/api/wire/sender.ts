@@ -252,7 +252,8 @@ export class Sender {
    */
   applySetting(id: number, value: number, states: Iterable<SendState>): boolean {
     if (id === setting.headerTableSize) this.#encoder.setTableBytesMax(value);
-    else if (id === setting.maxFrameSize) this.#frameBytesMax = value;
+    // A frame of mebibytes would be on the socket whole, and be taken for answers that the peer does not read.
+    else if (id === setting.maxFrameSize) this.#frameBytesMax = Math.min(value, FRAME_PAYLOAD_BYTES_MAX);
     else if (id === setting.initialWindowSize) {
       const change = value - this.streamWindowBytes;
       this.streamWindowBytes = value;
