@@ -17,7 +17,7 @@ import {
 /** After each bite a compaction rests so many times as long: it takes a fifth of the time, however fast the machine. */
 const COMPACTION_REST_FACTOR = 4;
 /** The shortest that a timer waits. */
-const HASH_REST_MS = 1;
+const REST_MS_MIN = 1;
 /** Of the cache, what newest records have as they are used; the rest is for the files. */
 const RECORDS_SHARE = 0.5;
 const WRITE_BUFFER_BYTES = 32 * 1024 * 1024;
@@ -87,8 +87,8 @@ function stateOver(engine: Engine, { clock, observer }: MemberStateOptions): Sta
     engine,
     leases: lessor,
     yieldTurn: turnOf(clock),
-    pauseHash: () => rest(HASH_REST_MS),
-    pauseCompaction: (biteMs) => rest(Math.max(1, COMPACTION_REST_FACTOR * biteMs)),
+    pauseHash: () => rest(REST_MS_MIN),
+    pauseCompaction: (biteMs) => rest(Math.max(REST_MS_MIN, COMPACTION_REST_FACTOR * biteMs)),
     observed: { clock, observer },
   });
   return new StateMachine(store, lessor);

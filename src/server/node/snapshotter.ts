@@ -39,14 +39,15 @@ interface SavedState {
 
 /** What an entry counts beside its command: replaying one costs about as much as loading so much more snapshot. */
 const ENTRY_OVERHEAD_BYTES = 512;
+/** A chunk that took longer has waited for the disk, not kept requests waiting. */
 const CHUNK_REST_MS_MAX = 50;
 
 /**
  * Takes a snapshot of the applied state when enough log has gathered since the last: at least as much as makes
  * writing the whole state worth it, so that the cost per command stays constant however large the state is. What has
- * not changed since the last one is copied from its file, which costs less than to make it again. It takes half of the
- * time at most, so that requests do not queue up behind it. The order is the safety: file durable, then the mark in the
- * log durable, then old files and segments go.
+ * not changed since the last one is copied from its file, which costs less than to make it again. It rests as long as it
+ * works, so that requests do not queue up behind it. The order is the safety: file durable, then the mark in the log
+ * durable, then old files and segments go.
  */
 export class Snapshotter {
   readonly #clock: Clock;

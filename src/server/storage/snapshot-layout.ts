@@ -20,7 +20,7 @@ export const snapshotFormat = {
   digestOfFrames: 2,
 } as const;
 export type SnapshotFormat = (typeof snapshotFormat)[keyof typeof snapshotFormat];
-const FORMAT_VERSION_MAX = 2;
+const FORMAT_VERSION_MAX = snapshotFormat.digestOfFrames;
 export const chunkHeaderBytes = 8;
 export const footerBytes = 24 + digestBytes;
 /** Where the digest stands in the footer. */

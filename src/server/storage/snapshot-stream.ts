@@ -46,9 +46,9 @@ export interface SnapshotContent {
 
 /**
  * The bytes of a snapshot, in order: a file's, a backup's. Empty chunks are dropped. The pieces are of any size and
- * must not be changed; those of a chunk are the chunk itself, the last one is the digest. `format` says of what. `lastChunk` makes a further
- * chunk at the end; it is told the size of the snapshot, digest left out, if that chunk had no data. Throws what
- * `chunks` throws.
+ * must not be changed; those of a chunk are the chunk itself, the last one is the digest, `format` says of what.
+ * `lastChunk` makes a further chunk at the end; it is told the size of the snapshot, digest left out, if that chunk had
+ * no data. Throws what `chunks` throws.
  */
 export async function* encodeSnapshot(
   header: SnapshotHeader,

@@ -73,7 +73,6 @@ export class Sender {
   readonly #requestFlush: () => void;
   readonly #encoder = new ResponseHeaderEncoder();
   #windowBytes = WINDOW_BYTES_INITIAL;
-  #frameBytesMax = FRAME_PAYLOAD_BYTES_MAX;
   /** Streams that have something to write and a window for it, in the order of their turns. */
   readonly #ring: SendState[] = [];
 
@@ -252,8 +251,7 @@ export class Sender {
    */
   applySetting(id: number, value: number, states: Iterable<SendState>): boolean {
     if (id === setting.headerTableSize) this.#encoder.setTableBytesMax(value);
-    // A frame of mebibytes would be on the socket whole, and be taken for answers that the peer does not read.
-    else if (id === setting.maxFrameSize) this.#frameBytesMax = Math.min(value, FRAME_PAYLOAD_BYTES_MAX);
+    // maxFrameSize is left aside: a frame of mebibytes would be on the socket whole, and be taken for answers unread.
     else if (id === setting.initialWindowSize) {
       const change = value - this.streamWindowBytes;
       this.streamWindowBytes = value;
@@ -284,7 +282,7 @@ export class Sender {
       state.pieces === undefined &&
       bytes <= state.windowBytes &&
       bytes <= this.#windowBytes &&
-      bytes <= this.#frameBytesMax &&
+      bytes <= FRAME_PAYLOAD_BYTES_MAX &&
       this.#ring.length === 0 &&
       !this.#output.isCongested
     );
@@ -317,7 +315,6 @@ export class Sender {
       state.waitingBytes,
       state.windowBytes,
       this.#windowBytes,
-      this.#frameBytesMax,
       FRAME_PAYLOAD_BYTES_MAX,
     );
     assert(budget > 0, "a stream in the ring has bytes and a window for them");

@@ -25,37 +25,39 @@ function createEngine(count: number): MemoryEngine {
   return engine;
 }
 
+/** Rests that end in a later turn, counted. */
+function countedRests() {
+  const rests = { count: 0 };
+  const rest = (): Promise<void> => {
+    rests.count++;
+    return yieldTurn();
+  };
+  return { rests, rest };
+}
+
 /** For those who write nothing meanwhile. */
 const recordsWritten = (): number => 0;
 
 describe("Compactor", () => {
   it("removes in bites with a rest after each, never within the turn of the request", async () => {
     const engine = createEngine(5_000);
-    let rests = 0;
-    const pause = (): Promise<void> => {
-      rests++;
-      return yieldTurn();
-    };
+    const { rests, rest: pause } = countedRests();
     const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pauseHash: yieldTurn, pause }, -1);
     compactor.schedule(5_001);
     assert.equal(engine.stats().records, 5_000);
     await compactor.finished();
     assert.equal(engine.stats().records, 1);
-    assert.ok(rests >= 4, `${rests} rests`);
+    assert.ok(rests.count >= 4, `${rests.count} rests`);
     assert.equal(compactor.finishedRevision, 5_001);
   });
 
   it("rests after each bite of the hash too", async () => {
     const engine = createEngine(5_000);
-    let rests = 0;
-    const pauseHash = (): Promise<void> => {
-      rests++;
-      return yieldTurn();
-    };
+    const { rests, rest: pauseHash } = countedRests();
     const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pauseHash, pause: yieldTurn }, -1);
     compactor.schedule(5_001);
     await compactor.finished();
-    assert.ok(rests >= 15, `${rests} rests`);
+    assert.ok(rests.count >= 15, `${rests.count} rests`);
   });
 
   it("tells the rest after a bite how long the bite took", async () => {

@@ -59,6 +59,23 @@ describe("Sender", () => {
     assert.equal(state.ends, 1);
   });
 
+  it("writes frames of 16,384 bytes at most, whatever the peer allows", () => {
+    const { sender, written } = createSender();
+    const bytes = 8 * 16_384 + 1;
+    const state = new State(1, bytes + 5);
+    assert.equal(sender.applySetting(setting.maxFrameSize, 16_777_215, [state]), true);
+    assert.equal(sender.addConnectionWindow(bytes), true);
+    sender.headers(state, usual);
+    sender.message(state, contentOf(bytes));
+    sender.pump();
+    const data = written().filter(({ type }) => type === frameType.data);
+    assert.equal(
+      data.reduce((sum, { payload }) => sum + payload.length, 0),
+      bytes + 5,
+    );
+    assert.deepEqual(Math.max(...data.map(({ payload }) => payload.length)), 16_384);
+  });
+
   it("writes nothing on a stream that has ended or was reset", () => {
     const { sender, written } = createSender();
     const ended = new State(1, 65_535);
