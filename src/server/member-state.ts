@@ -87,7 +87,6 @@ function stateOver(engine: Engine, { clock, observer }: MemberStateOptions): Sta
     engine,
     leases: lessor,
     yieldTurn: turnOf(clock),
-    pauseHash: () => rest(REST_MS_MIN),
     pauseCompaction: (biteMs) => rest(Math.max(REST_MS_MIN, COMPACTION_REST_FACTOR * biteMs)),
     observed: { clock, observer },
   });

@@ -233,9 +233,9 @@ export const nodeMutants: readonly Mutant[] = [
   {
     number: 137,
     rule: "what is for the leader alone is not sent on by another member",
-    file: "node.ts",
-    from: "if (isForLeaderOnly && !this.#raw.isLeader) return",
-    to: "if (isForLeaderOnly && this.#isEnded) return",
+    file: "proposer.ts",
+    from: "if (isForLeaderOnly && !raw.isLeader) return",
+    to: "if (isForLeaderOnly && isEnded()) return",
     tests: amongOthers,
   },
   {
@@ -277,17 +277,17 @@ export const nodeMutants: readonly Mutant[] = [
   {
     number: 143,
     rule: "commands behind one that waits for a leader do not overtake it",
-    file: "node.ts",
-    from: "this.#raw.leader === 0n || this.#proposals.hasLeaderless;\n",
-    to: "this.#raw.leader === 0n;\n",
+    file: "proposer.ts",
+    from: "raw.leader === 0n || proposals.hasLeaderless;\n",
+    to: "raw.leader === 0n;\n",
     tests: amongOthers,
   },
   {
     number: 144,
     rule: "a member far behind in applying takes no commands",
-    file: "node.ts",
-    from: "this.#raw.committed - this.#applier.index > limits.applyLagEntriesMax",
-    to: "this.#raw.committed - this.#applier.index > Number.MAX_SAFE_INTEGER",
+    file: "proposer.ts",
+    from: "raw.committed - appliedIndex() > limits.applyLagEntriesMax",
+    to: "raw.committed - appliedIndex() > Number.MAX_SAFE_INTEGER",
   },
   {
     number: 145,

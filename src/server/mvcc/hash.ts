@@ -1,5 +1,5 @@
 import { crc32c } from "../../lib/crc32c.ts";
-import type { Engine, EngineView, VersionedRecord, Want } from "../storage/index.ts";
+import type { Engine, EngineView, RecordPassed, VersionedRecord, Want } from "../storage/index.ts";
 import type { RecordPage } from "./record-pages.ts";
 import { encodedBytesMax, encodeRecord } from "./storage-encoding.ts";
 
@@ -76,6 +76,44 @@ export async function hashRecords(
     }
   }
   return hash.digest();
+}
+
+/**
+ * The hash that a compaction leaves (semantics-kv-mvcc 9.1), taken of the records as its removal passes them: a pass of
+ * its own would cost as much again.
+ */
+export class CompactionHashing {
+  /** To be given to Engine.compactStep; undefined where the hash is known before. */
+  readonly passed: RecordPassed | undefined;
+  readonly #records = new RecordHash();
+  readonly #known: number | undefined;
+
+  private constructor(compactRevision: number, known: number | undefined) {
+    this.#known = known;
+    if (known !== undefined) return;
+    // The order of isHashed, which knows what is kept by looking it up.
+    this.passed = (record, isKept) => {
+      if (record.main > compactRevision || (isKept && !record.tombstone)) this.#records.add(record);
+    };
+  }
+
+  /** Before anything is removed by the compaction at `revision` of a store compacted at `compactRevision`. */
+  static async begin(
+    engine: Engine,
+    { compactRevision, revision }: Omit<HashScope, "keptTombstones">,
+    yieldTurn: () => Promise<void>,
+  ): Promise<CompactionHashing> {
+    const scope = { compactRevision, revision, keptTombstones: "recent" } as const;
+    const keepsAny = await holdsKept(engine, scope, new Bite(yieldTurn));
+    // What is hashed then is not what is kept.
+    const known = keepsAny ? undefined : await hashRecords(engine, scope, yieldTurn);
+    return new CompactionHashing(compactRevision, known);
+  }
+
+  /** Once all have passed. */
+  digest(): number {
+    return this.#known ?? this.#records.digest();
+  }
 }
 
 /** Counts work, so that it can stop for others in time. */

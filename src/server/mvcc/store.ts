@@ -40,9 +40,7 @@ export interface StoreOptions {
   readonly leases: LeaseDirectory;
   /** Resolves in a later turn of the event loop: between bites of long work. */
   readonly yieldTurn: () => Promise<void>;
-  /** The rest after a bite of a compaction's hash; yieldTurn when left out. */
-  readonly pauseHash?: () => Promise<void>;
-  /** The rest after a bite of a compaction's removal that took so long; yieldTurn when left out. */
+  /** The rest after a bite of a compaction that took so long; yieldTurn when left out. */
   readonly pauseCompaction?: (biteMs: number) => Promise<void>;
   /** Who is told of long work, and the clock that times it; nothing but rests is decided by it. */
   readonly observed?: { readonly clock: Pick<Clock, "nowMs">; readonly observer: StoreObserver };
@@ -100,17 +98,14 @@ export class Store implements KvReader, KvWriter {
 
   constructor(options: StoreOptions) {
     const { engine, leases, yieldTurn, observed } = options;
-    const { pauseHash = yieldTurn, pauseCompaction: pause = yieldTurn } = options;
+    const { pauseCompaction: pause = yieldTurn } = options;
     this.loader = engine.loader;
     this.#engine = engine;
     this.#leases = leases;
     this.#yieldTurn = yieldTurn;
     this.#observed = observed;
     const recordsWritten = (): number => this.#recordsWritten;
-    this.#compactor = new Compactor(
-      { engine, recordsWritten, yieldTurn, pauseHash, pause, observed },
-      NEVER_COMPACTED,
-    );
+    this.#compactor = new Compactor({ engine, recordsWritten, yieldTurn, pause, observed }, NEVER_COMPACTED);
   }
 
   get currentRevision(): number {

@@ -368,4 +368,4 @@ export class Consensus {
   }
 }
 
-const CUT_ENTRIES_MIN = 1_000;
+const CUT_ENTRIES_MIN = 100;

@@ -9,7 +9,6 @@ import { minTtlSeconds } from "../lease/index.ts";
 import type { KvReader, WatchHubContract } from "../mvcc/index.ts";
 import {
   type ConfChange,
-  type ConfChangeType,
   type Entry,
   emptyConfState,
   entryType,
@@ -20,14 +19,7 @@ import {
   type Snapshot,
   type SnapshotMetadata,
 } from "../raft/index.ts";
-import {
-  type Command,
-  encodeCommand,
-  encodeMemberChange,
-  type MemberChange,
-  type StateExtent,
-  type StateMachine,
-} from "../state/index.ts";
+import type { Command, StateExtent, StateMachine } from "../state/index.ts";
 import { Applier } from "./applier.ts";
 import { Consensus, type LogWriter } from "./consensus.ts";
 import type { DurableState } from "./durable-state.ts";
@@ -38,6 +30,7 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 import { MemberChanges } from "./member-changes.ts";
 import { noPeers, type Peer, type PeerHandler, type PeerNetwork } from "./peers.ts";
 import { Proposals } from "./proposals.ts";
+import { Proposer } from "./proposer.ts";
 import { encodeReadContext, readsOfRun } from "./read-context.ts";
 import { ReadQueue } from "./reads.ts";
 import { answerCall, type LeaderWork, RemoteLeader } from "./remote-calls.ts";
@@ -103,8 +96,6 @@ const APPLY_BYTES_MAX = 1_048_576;
 const APPEND_BYTES_MAX = 1_048_576;
 const INFLIGHT_BYTES_MAX = 64 * 1_048_576;
 const EXPIRE_SCAN_MS = 500;
-/** Room in a command around the request that it carries: its id and kind. */
-const COMMAND_OVERHEAD_BYTES = 64;
 /** Ticks of the first election timeout that are left for a leader to be heard of. */
 const TICKS_LEFT_AT_START = 2;
 
@@ -135,6 +126,7 @@ export class MemberNode implements ServerNode {
   readonly #consensus: Consensus;
   readonly #applier: Applier;
   readonly #proposals: Proposals;
+  readonly #proposer: Proposer;
   readonly #reads: ReadQueue;
   readonly #leases: LeaseKeeper;
   readonly #changes: MemberChanges;
@@ -202,11 +194,21 @@ export class MemberNode implements ServerNode {
       countMax: limits.proposalsInFlightMax,
       sizeBytesMax: limits.proposalBytesInFlightMax,
     });
+    const run = { proposer: memberId, runId: this.#runId };
+    this.#proposer = new Proposer({
+      raw: this.#raw,
+      proposals: this.#proposals,
+      run,
+      requestSizeBytesMax: options.requestSizeBytesMax,
+      appliedIndex: () => this.#applier.index,
+      wake: () => this.#consensus.wake(),
+      isEnded: () => this.#isEnded,
+    });
     this.#applier = new Applier({
       state,
       clock,
       log,
-      run: { proposer: memberId, runId: this.#runId },
+      run,
       slowMs: options.slowApplyMs,
       observer: options.observer,
       position: start ?? { index: 0, term: 0 },
@@ -259,7 +261,7 @@ export class MemberNode implements ServerNode {
         return sinceMs === undefined ? undefined : clock.nowMs() - sinceMs;
       },
       raftStatus: () => this.#raw.status(),
-      propose: (type, id, change) => this.#proposeChange(type, id, change),
+      propose: (type, id, change) => this.#proposer.proposeChange(type, id, change),
     });
     this.#transfer = new LeaderTransfer({
       memberId,
@@ -463,7 +465,7 @@ export class MemberNode implements ServerNode {
   }
 
   propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]> {
-    return this.#propose(command, false) as Promise<ApplyResults[K]>;
+    return this.#proposer.propose(command, false) as Promise<ApplyResults[K]>;
   }
 
   readBarrier(): Promise<void> {
@@ -595,56 +597,7 @@ export class MemberNode implements ServerNode {
   #proposeAsLeader<K extends Command["kind"]>(
     command: Extract<Command, { kind: K }>,
   ): Promise<ApplyResults[K]> {
-    return this.#propose(command, true) as Promise<ApplyResults[K]>;
-  }
-
-  #propose(command: Command, isForLeaderOnly: boolean): Promise<unknown> {
-    if (this.#isEnded) return Promise.reject(new RequestError("stopped"));
-    const sequence = this.#proposals.nextSequence();
-    const data = encodeCommand({ proposer: this.memberId, runId: this.#runId, sequence }, command);
-    if (data.length > this.#options.requestSizeBytesMax + COMMAND_OVERHEAD_BYTES) {
-      return Promise.reject(new RequestError("requestTooLarge"));
-    }
-    try {
-      this.#proposals.admit(data.length);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    // A follower would send it on, to a leader that knows better.
-    if (isForLeaderOnly && !this.#raw.isLeader) return Promise.reject(new RequestError("notLeader"));
-    const isBehind = this.#raw.committed - this.#applier.index > limits.applyLagEntriesMax;
-    const isLeaderless = this.#raw.leader === 0n || this.#proposals.hasLeaderless;
-    if (isBehind || isLeaderless || !this.#raw.propose(data)) {
-      if (isBehind || isForLeaderOnly || !this.#isLeaderAwaited()) {
-        this.#proposals.failedTotal++;
-        return Promise.reject(new RequestError("tooManyRequests"));
-      }
-      this.#proposals.keep(sequence, data);
-    }
-    const answer = this.#proposals.wait(sequence, data.length, isOfClient(command) ? command : undefined);
-    this.#consensus.wake();
-    return answer;
-  }
-
-  /** No leader is known, or this one hands over: commands wait for the next. */
-  #isLeaderAwaited(): boolean {
-    const { hasLeaderless } = this.#proposals;
-    return hasLeaderless || this.#raw.leader === 0n || this.#raw.status().leadTransferee !== 0n;
-  }
-
-  #proposeChange(type: ConfChangeType, id: bigint, change: Omit<MemberChange, "id">): Promise<Member[]> {
-    if (this.#isEnded) return Promise.reject(new RequestError("stopped"));
-    const sequence = this.#proposals.nextSequence();
-    const context = encodeMemberChange({
-      ...change,
-      id: { proposer: this.memberId, runId: this.#runId, sequence },
-    });
-    if (!this.#raw.proposeConfChange({ type, nodeId: id, context })) {
-      return Promise.reject(new RequestError("noLeader"));
-    }
-    const answer = this.#proposals.wait(sequence, context.length);
-    this.#consensus.wake();
-    return answer as Promise<Member[]>;
+    return this.#proposer.propose(command, true) as Promise<ApplyResults[K]>;
   }
 
   #handler(): PeerHandler {
@@ -683,9 +636,7 @@ export class MemberNode implements ServerNode {
   }
 
   #beforeTurn(): void {
-    if (this.#proposals.hasLeaderless && this.#raw.leader !== 0n) {
-      this.#proposals.offer((data) => this.#raw.propose(data));
-    }
+    this.#proposer.offerKept();
     this.#reads.start();
   }
 
@@ -792,9 +743,4 @@ function syncedStore(durable: DurableState, files: SnapshotStore): SnapshotStore
     open: (metadata) => files.open(metadata),
     removeBefore: (index) => files.removeBefore(index),
   };
-}
-
-/** What a client has asked for, as it was decoded: nothing here changes it. */
-function isOfClient({ kind }: Command): boolean {
-  return kind === "put" || kind === "deleteRange" || kind === "txn";
 }

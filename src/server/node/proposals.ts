@@ -1,5 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { type ErrorName, RequestError } from "../../lib/errors.ts";
+import { IntMap } from "../../lib/int-map.ts";
 import type { Command } from "../state/index.ts";
 
 interface Waiter {
@@ -23,7 +24,7 @@ export interface ProposalLimits {
 export class Proposals {
   readonly #clock: Clock;
   readonly #limits: ProposalLimits;
-  readonly #waiters = new Map<number, Waiter>();
+  readonly #waiters = new IntMap<Waiter>();
   /** Not given to raft yet, in order. */
   #leaderless: { readonly sequence: number; readonly data: Uint8Array }[] = [];
   #sequenceLast = 0;
@@ -88,7 +89,7 @@ export class Proposals {
   offer(propose: (data: Uint8Array) => boolean): void {
     let taken = 0;
     for (const { sequence, data } of this.#leaderless) {
-      if (this.#waiters.has(sequence) && !propose(data)) break;
+      if (this.#waiters.get(sequence) !== undefined && !propose(data)) break;
       taken++;
     }
     if (taken > 0) this.#leaderless = this.#leaderless.slice(taken);
@@ -108,7 +109,7 @@ export class Proposals {
    */
   expire(reason: (sinceMs: number) => ErrorName): void {
     const now = this.#clock.nowMs();
-    for (const [sequence, waiter] of this.#waiters) {
+    for (const [sequence, waiter] of this.#waiters.entries()) {
       if (waiter.deadlineMs > now) return;
       this.failedTotal++;
       this.reject(sequence, new RequestError(reason(waiter.deadlineMs - this.#limits.timeoutMs)));
@@ -117,7 +118,7 @@ export class Proposals {
 
   stop(error: Error): void {
     this.#leaderless = [];
-    for (const sequence of [...this.#waiters.keys()]) this.reject(sequence, error);
+    for (const [sequence] of this.#waiters.entries()) this.reject(sequence, error);
   }
 
   #take(sequence: number): Waiter | undefined {

@@ -15,6 +15,9 @@ export interface VersionedRecord {
   readonly tombstone: boolean;
 }
 
+/** Told of each record with main <= revision, in order, whether a compaction keeps it. */
+export type RecordPassed = (record: VersionedRecord, isKept: boolean) => void;
+
 /** What a range read returns: keys in byte order, and how many keys there are beyond the limit. */
 export interface RangeRead {
   readonly records: VersionedRecord[];
@@ -109,9 +112,10 @@ export interface Engine extends EngineView {
   records(fromMain: number, toMain: number): RecordCursor;
   /**
    * Starts or goes on with the removal up to `revision`; one bite that looks at about `recordsMax` records. True
-   * when finished. A higher revision than the one under way starts anew, a lower one goes on with it.
+   * when finished. A higher revision than the one under way starts anew, a lower one goes on with it. `onPassed` is
+   * called where there is no loader, and must not touch the engine.
    */
-  compactStep(revision: number, recordsMax: number): boolean | Promise<boolean>;
+  compactStep(revision: number, recordsMax: number, onPassed?: RecordPassed): boolean | Promise<boolean>;
   /** Number of live keys, of all records, and the sizes quota and status report. */
   stats(): EngineStats;
   /** Bytes that the records take where they are kept: on disk those of the files, in memory stats().sizeBytes. */

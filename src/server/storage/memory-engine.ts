@@ -8,6 +8,7 @@ import {
   type KeyInterval,
   type RangeRead,
   type RecordCursor,
+  type RecordPassed,
   type VersionedRecord,
 } from "./engine.ts";
 import { KeyHistory } from "./key-history.ts";
@@ -94,7 +95,7 @@ export class MemoryEngine implements Engine {
     };
   }
 
-  compactStep(revision: number, recordsMax: number): boolean {
+  compactStep(revision: number, recordsMax: number, onPassed?: RecordPassed): boolean {
     if (revision > this.#compactTarget) {
       this.#compactTarget = revision;
       this.#compactedUpTo = undefined;
@@ -102,9 +103,11 @@ export class MemoryEngine implements Engine {
     }
     if (this.#isCompacted) return true;
     const target = this.#compactTarget;
-    this.#compactedUpTo = this.#log.filter(this.#compactedUpTo, target, recordsMax, (record) =>
-      this.#survives(record, target),
-    );
+    this.#compactedUpTo = this.#log.filter(this.#compactedUpTo, target, recordsMax, (record, history) => {
+      const isKept = this.#survives(record, history, target);
+      onPassed?.(record, isKept);
+      return isKept;
+    });
     this.#isCompacted = this.#compactedUpTo === undefined;
     return this.#isCompacted;
   }
@@ -166,7 +169,6 @@ export class MemoryEngine implements Engine {
   }
 
   #appendOne(record: VersionedRecord): void {
-    this.#log.append(record);
     const cost = costOf(record);
     this.#sizeBytes += cost;
     if (!record.tombstone) this.#sizeInUseBytes += cost;
@@ -174,11 +176,13 @@ export class MemoryEngine implements Engine {
     const history = this.#table.get(record.key);
     if (history === undefined) {
       const first = new KeyHistory(record);
+      this.#log.append(record, first);
       this.#table.set(record.key, first);
       if (this.#isGathering) return;
       (record.tombstone ? this.#dead : this.#live).set(record.key, first);
       return;
     }
+    this.#log.append(record, history);
     const previous = history.latest;
     history.push(record);
     if (!previous.tombstone) this.#sizeInUseBytes -= costOf(previous);
@@ -232,13 +236,13 @@ export class MemoryEngine implements Engine {
   }
 
   /** Whether compaction at `revision` keeps the record; the history of its key is compacted on the way. */
-  #survives(record: VersionedRecord, revision: number): boolean {
-    const history = this.#table.get(record.key);
-    if (history !== undefined && !history.compact(revision)) {
+  #survives(record: VersionedRecord, history: KeyHistory, revision: number): boolean {
+    if (history.compact(revision)) {
+      if (history.newest(revision) === record) return true;
+    } else if (this.#table.get(record.key) === history) {
+      // Else the key is gone already, and may have come back with another history.
       this.#table.delete(record.key);
       this.#dead.delete(record.key);
-    } else if (history?.newest(revision) === record) {
-      return true;
     }
     this.#sizeBytes -= costOf(record);
     return false;

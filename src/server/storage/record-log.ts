@@ -1,18 +1,26 @@
 import { assert } from "../../lib/assert.ts";
 import type { VersionedRecord } from "./engine.ts";
+import type { KeyHistory } from "./key-history.ts";
 
 const CHUNK_RECORDS_MAX = 512;
 
+interface Chunk {
+  readonly records: VersionedRecord[];
+  /** Of the key of each. */
+  readonly histories: KeyHistory[];
+}
+
 /**
  * Every record in ascending (main, sub), in chunks: what history is read from (watch, hash, snapshot) and what
- * compaction walks.
+ * compaction walks. The history of its key is beside each record: to look it up would take longer than all the rest of
+ * the walk.
  */
 export class RecordLog {
   /**
    * Never empty chunks. Only the last one grows; a chunk that loses records is replaced, not changed. The list
    * itself is another one after replaceBy().
    */
-  #chunks: VersionedRecord[][] = [];
+  #chunks: Chunk[] = [];
   #count = 0;
   /** Goes up when chunks move, so that open iterators find their place again. */
   #layout = 0;
@@ -22,10 +30,10 @@ export class RecordLog {
   }
 
   get newest(): VersionedRecord | undefined {
-    return this.#chunks.at(-1)?.at(-1);
+    return this.#chunks.at(-1)?.records.at(-1);
   }
 
-  append(record: VersionedRecord): void {
+  append(record: VersionedRecord, history: KeyHistory): void {
     const newest = this.newest;
     assert(
       newest === undefined ||
@@ -34,8 +42,12 @@ export class RecordLog {
       "records are appended in ascending order",
     );
     const last = this.#chunks.at(-1);
-    if (last !== undefined && last.length < CHUNK_RECORDS_MAX) last.push(record);
-    else this.#chunks.push([record]);
+    if (last !== undefined && last.records.length < CHUNK_RECORDS_MAX) {
+      last.records.push(record);
+      last.histories.push(history);
+    } else {
+      this.#chunks.push({ records: [record], histories: [history] });
+    }
     this.#count++;
   }
 
@@ -56,7 +68,7 @@ export class RecordLog {
     for (;;) {
       const chunk = chunks[chunkIndex];
       if (chunk === undefined) return;
-      const record = chunk[index];
+      const record = chunk.records[index];
       if (record === undefined) {
         if (chunkIndex + 1 >= chunks.length) return;
         chunkIndex++;
@@ -76,50 +88,61 @@ export class RecordLog {
   }
 
   /**
-   * Passes the records with main <= toMain, from the chunk of `after` on, to `isKept` and removes those it says no
-   * to: whole chunks, until about `recordsMax` are done. Returns the last record passed, to go on after;
-   * undefined when all are done.
+   * Passes the records with main <= toMain, from the chunk of `after` on, with their histories to `isKept` and removes
+   * those it says no to: whole chunks, until about `recordsMax` are done. Returns the last record passed, to go on
+   * after; undefined when all are done.
    */
   filter(
     after: VersionedRecord | undefined,
     toMain: number,
     recordsMax: number,
-    isKept: (record: VersionedRecord) => boolean,
+    isKept: (record: VersionedRecord, history: KeyHistory) => boolean,
   ): VersionedRecord | undefined {
     const [first] = after === undefined ? [0] : this.#locate(after.main, after.sub + 1);
     let end = first;
     let visited = 0;
-    const kept: VersionedRecord[] = [];
+    const kept: Chunk = { records: [], histories: [] };
     while (visited < recordsMax && this.#startsUpTo(end, toMain)) {
-      const chunk = this.#chunks[end] as VersionedRecord[];
-      for (const record of chunk) if (record.main > toMain || isKept(record)) kept.push(record);
-      visited += chunk.length;
+      const { records, histories } = this.#chunks[end] as Chunk;
+      for (let i = 0; i < records.length; i++) {
+        const record = records[i] as VersionedRecord;
+        const history = histories[i] as KeyHistory;
+        if (record.main <= toMain && !isKept(record, history)) continue;
+        kept.records.push(record);
+        kept.histories.push(history);
+      }
+      visited += records.length;
       end++;
     }
-    const last = this.#chunks[end - 1]?.at(-1);
+    const last = this.#chunks[end - 1]?.records.at(-1);
     const isDone = !this.#startsUpTo(end, toMain);
-    if (kept.length < visited) {
+    const removed = visited - kept.records.length;
+    if (removed > 0) {
       this.#replace(first, end, kept);
-      this.#count -= visited - kept.length;
+      this.#count -= removed;
     }
     return isDone ? undefined : last;
   }
 
   #startsUpTo(chunkIndex: number, toMain: number): boolean {
-    const first = this.#chunks[chunkIndex]?.[0];
+    const first = this.#chunks[chunkIndex]?.records[0];
     return first !== undefined && first.main <= toMain;
   }
 
-  /** Puts `records` in the place of the chunks [first, end), filling up the chunk before them. */
-  #replace(first: number, end: number, records: readonly VersionedRecord[]): void {
+  /** Puts what was kept in the place of the chunks [first, end), filling up the chunk before them. */
+  #replace(first: number, end: number, kept: Chunk): void {
     const before = this.#chunks[first - 1];
-    let all = records;
-    if (before !== undefined && before.length + records.length <= CHUNK_RECORDS_MAX) {
-      all = before.concat(records);
+    let { records, histories } = kept;
+    if (before !== undefined && before.records.length + records.length <= CHUNK_RECORDS_MAX) {
+      records = before.records.concat(records);
+      histories = before.histories.concat(histories);
       first--;
     }
-    const chunks: VersionedRecord[][] = [];
-    for (let i = 0; i < all.length; i += CHUNK_RECORDS_MAX) chunks.push(all.slice(i, i + CHUNK_RECORDS_MAX));
+    const chunks: Chunk[] = [];
+    for (let from = 0; from < records.length; from += CHUNK_RECORDS_MAX) {
+      const to = from + CHUNK_RECORDS_MAX;
+      chunks.push({ records: records.slice(from, to), histories: histories.slice(from, to) });
+    }
     this.#chunks.splice(first, end - first, ...chunks);
     this.#layout++;
   }
@@ -130,7 +153,7 @@ export class RecordLog {
     let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (isBefore((this.#chunks[middle] as VersionedRecord[]).at(-1) as VersionedRecord, main, sub))
+      if (isBefore((this.#chunks[middle] as Chunk).records.at(-1) as VersionedRecord, main, sub))
         low = middle + 1;
       else high = middle;
     }
@@ -138,13 +161,14 @@ export class RecordLog {
     if (chunk === undefined) {
       // Where the next record will be appended, for iterators that wait at the end.
       const last = this.#chunks.at(-1);
-      return last === undefined ? [0, 0] : [this.#chunks.length - 1, last.length];
+      return last === undefined ? [0, 0] : [this.#chunks.length - 1, last.records.length];
     }
+    const { records } = chunk;
     let from = 0;
-    let to = chunk.length - 1;
+    let to = records.length - 1;
     while (from < to) {
       const middle = (from + to) >> 1;
-      if (isBefore(chunk[middle] as VersionedRecord, main, sub)) from = middle + 1;
+      if (isBefore(records[middle] as VersionedRecord, main, sub)) from = middle + 1;
       else to = middle;
     }
     return [low, from];

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { AssertionError } from "../../../lib/assert.ts";
 import type { Clock } from "../../../lib/clock.ts";
+import { IntMap } from "../../../lib/int-map.ts";
 import { limits } from "../../../lib/limits.ts";
 import type { Log } from "../../../lib/log.ts";
 import { ClosedStreams, type StreamEnd } from "./closed-streams.ts";
@@ -70,7 +71,7 @@ export class Connection implements StreamHost, FrameSink {
   readonly #guard: FloodGuard;
   readonly #pings: PeerPings;
   readonly #liveness: PeerLiveness;
-  readonly #streams = new Map<number, WireStream>();
+  readonly #streams = new IntMap<WireStream>();
   readonly #closed = new ClosedStreams();
   /** Streams that wait until the peer has taken some of its answers. */
   readonly #waiting = new Set<WireStream>();
@@ -175,7 +176,7 @@ export class Connection implements StreamHost, FrameSink {
   }
 
   abort(stream: WireStream, code: Http2ErrorCode): void {
-    if (this.#isClosed || !this.#streams.has(stream.id)) return;
+    if (this.#isClosed || this.#streams.get(stream.id) === undefined) return;
     this.sender.reset(stream, stream.id, code);
     this.#forget(stream, "resetByUs");
   }
@@ -443,7 +444,7 @@ export class Connection implements StreamHost, FrameSink {
     }
     this.#admit("settings");
     readSettings(source, start, end, (id, value) => {
-      if (!this.sender.applySetting(id, value, this.#streams.values()))
+      if (!this.sender.applySetting(id, value, this.#openStreams()))
         fail(http2Error.flowControlError, "a stream's window overflows");
     });
     this.sender.settingsAck();
@@ -563,7 +564,7 @@ export class Connection implements StreamHost, FrameSink {
     this.#reader.stop();
     this.#liveness.stop();
     this.#output.discard();
-    const streams = [...this.#streams.values()];
+    const streams = this.#openStreams();
     this.#streams.clear();
     this.#waiting.clear();
     for (const stream of streams) {
@@ -571,6 +572,10 @@ export class Connection implements StreamHost, FrameSink {
       stream.onGone();
     }
     this.#hooks.onClosed(this);
+  }
+
+  #openStreams(): WireStream[] {
+    return this.#streams.entries().map(([, stream]) => stream);
   }
 
   #requestFlush(): void {

@@ -42,22 +42,13 @@ describe("Compactor", () => {
   it("removes in bites with a rest after each, never within the turn of the request", async () => {
     const engine = createEngine(5_000);
     const { rests, rest: pause } = countedRests();
-    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pauseHash: yieldTurn, pause }, -1);
+    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause }, -1);
     compactor.schedule(5_001);
     assert.equal(engine.stats().records, 5_000);
     await compactor.finished();
     assert.equal(engine.stats().records, 1);
     assert.ok(rests.count >= 4, `${rests.count} rests`);
     assert.equal(compactor.finishedRevision, 5_001);
-  });
-
-  it("rests after each bite of the hash too", async () => {
-    const engine = createEngine(5_000);
-    const { rests, rest: pauseHash } = countedRests();
-    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pauseHash, pause: yieldTurn }, -1);
-    compactor.schedule(5_001);
-    await compactor.finished();
-    assert.ok(rests.count >= 15, `${rests.count} rests`);
   });
 
   it("tells the rest after a bite how long the bite took", async () => {
@@ -75,10 +66,7 @@ describe("Compactor", () => {
     };
     const observer = { compactionPaused: () => undefined, compactionFinished: () => undefined };
     const observed = { clock: { nowMs: () => nowMs }, observer };
-    const compactor = new Compactor(
-      { recordsWritten, engine, yieldTurn, pauseHash: yieldTurn, pause, observed },
-      -1,
-    );
+    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause, observed }, -1);
     compactor.schedule(3_001);
     await compactor.finished();
     assert.ok(bitesMs.length >= 2);
@@ -92,10 +80,7 @@ describe("Compactor", () => {
       asked++;
       return Promise.reject(new StorageFailure("the disk is gone", "Check it."));
     }) as unknown as typeof engine.compactStep;
-    const compactor = new Compactor(
-      { recordsWritten, engine, yieldTurn, pauseHash: yieldTurn, pause: yieldTurn },
-      -1,
-    );
+    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause: yieldTurn }, -1);
     compactor.schedule(2_000);
     for (let i = 0; i < 20; i++) await yieldTurn();
     compactor.schedule(2_500);
@@ -127,7 +112,6 @@ describe("Compactor", () => {
         engine,
         recordsWritten: () => written,
         yieldTurn: write,
-        pauseHash: write,
         pause: write,
         observed: { clock, observer },
       },
@@ -142,7 +126,7 @@ describe("Compactor", () => {
 
   it("has finished at once when nothing is under way", async () => {
     const compactor = new Compactor(
-      { recordsWritten, engine: createEngine(1), yieldTurn, pauseHash: yieldTurn, pause: yieldTurn },
+      { recordsWritten, engine: createEngine(1), yieldTurn, pause: yieldTurn },
       -1,
     );
     await compactor.finished();
@@ -150,7 +134,7 @@ describe("Compactor", () => {
 
   it("requests that come while one is worked on are done together, up to the highest", async () => {
     const compactor = new Compactor(
-      { recordsWritten, engine: createEngine(3_000), yieldTurn, pauseHash: yieldTurn, pause: yieldTurn },
+      { recordsWritten, engine: createEngine(3_000), yieldTurn, pause: yieldTurn },
       -1,
     );
     compactor.schedule(100);
@@ -169,7 +153,7 @@ describe("Compactor", () => {
 
   it("a request that goes back is a programmer's error", () => {
     const compactor = new Compactor(
-      { recordsWritten, engine: createEngine(10), yieldTurn, pauseHash: yieldTurn, pause: yieldTurn },
+      { recordsWritten, engine: createEngine(10), yieldTurn, pause: yieldTurn },
       5,
     );
     assert.throws(() => compactor.schedule(5), { name: "AssertionError" });
@@ -177,10 +161,7 @@ describe("Compactor", () => {
 
   it("waits for the pins below its revision, and for no others", async () => {
     const engine = createEngine(1_000);
-    const compactor = new Compactor(
-      { recordsWritten, engine, yieldTurn, pauseHash: yieldTurn, pause: yieldTurn },
-      -1,
-    );
+    const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause: yieldTurn }, -1);
     const unpins = [compactor.pin(-1), compactor.pin(499), compactor.pin(500)];
     compactor.schedule(500);
     const settle = async (): Promise<number> => {
@@ -229,10 +210,7 @@ describe("Compactor", () => {
   it("a reset stops the work on the old content, wherever it stands", async () => {
     for (const turns of [0, 1, 2, 3, 5, 8]) {
       const engine = createEngine(5_000);
-      const compactor = new Compactor(
-        { recordsWritten, engine, yieldTurn, pauseHash: yieldTurn, pause: yieldTurn },
-        -1,
-      );
+      const compactor = new Compactor({ recordsWritten, engine, yieldTurn, pause: yieldTurn }, -1);
       const unpin = turns === 0 ? compactor.pin(-1) : undefined;
       compactor.schedule(5_000);
       const finished = compactor.finished();

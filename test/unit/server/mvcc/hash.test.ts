@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { crc32c } from "../../../../src/lib/crc32c.ts";
 import { createDeferred } from "../../../../src/lib/deferred.ts";
+import { createPrng } from "../../../../src/lib/prng.ts";
+import { hashRecords } from "../../../../src/server/mvcc/hash.ts";
 import { encodedBytesMax, encodeRecord } from "../../../../src/server/mvcc/storage-encoding.ts";
 import { MemoryEngine, type VersionedRecord } from "../../../../src/server/storage/index.ts";
 import type { HashKvAnswer, HashKvChange, HashKvStep } from "../../../fixtures/hash-kv/record.ts";
@@ -202,6 +204,32 @@ describe("hashKv", () => {
     }
     assert.equal(held.store.stats().records > free.store.stats().records, true);
     release();
+  });
+
+  it("that a compaction leaves is the one that a pass over its history finds before it", async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const prng = createPrng(seed);
+      const { store, engine } = createStore();
+      for (let compactRevision = -1, round = 0; round < 4; round++) {
+        const keys = 1 + prng.below(400);
+        for (let i = prng.below(1_500); i >= 0; i--) {
+          const key = `k${prng.below(keys)}`;
+          if (prng.below(3) === 0) store.deleteRange(deleteOf(key));
+          else store.put(putOf(key, `value ${i}`));
+        }
+        // Nothing at all is kept, now and then.
+        if (prng.below(4) === 0) store.deleteRange(deleteOf("a", "z"));
+        const revision = store.currentRevision - prng.below(3);
+        if (revision <= Math.max(1, compactRevision)) continue;
+        const scope = { compactRevision, revision, keptTombstones: "recent" } as const;
+        const hash = await hashRecords(engine, scope, yieldTurn);
+        store.compact(revision);
+        await store.compactionFinished();
+        const remembered = { hash, compactRevision, hashRevision: revision };
+        assert.deepEqual(await store.hashKv(revision), remembered, `seed ${seed}`);
+        compactRevision = revision;
+      }
+    }
   });
 
   it("when nothing is kept, it is of what a finished removal leaves, however far the removal has come", async () => {

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import type { VersionedRecord } from "../../../../src/server/storage/engine.ts";
+import { KeyHistory } from "../../../../src/server/storage/key-history.ts";
 import { RecordLog } from "../../../../src/server/storage/record-log.ts";
 import { put } from "../../../suites/engine-suite.ts";
 
+/** Its key has no other record, as far as the log is told. */
+const append = (log: RecordLog, record: VersionedRecord): void => log.append(record, new KeyHistory(record));
+
 function createLog(count: number): RecordLog {
   const log = new RecordLog();
-  for (let i = 0; i < count; i++) log.append(put("a", 2 + (i >> 1), i & 1));
+  for (let i = 0; i < count; i++) append(log, put("a", 2 + (i >> 1), i & 1));
   return log;
 }
 
@@ -59,6 +63,27 @@ describe("RecordLog", () => {
     }
   });
 
+  it("passes each record with the history it came with, also after others were removed", () => {
+    const log = new RecordLog();
+    const histories = new Map<VersionedRecord, KeyHistory>();
+    for (let main = 2; main < 2_002; main++) {
+      const record = put("a", main, 0);
+      const history = new KeyHistory(record);
+      histories.set(record, history);
+      log.append(record, history);
+    }
+    for (const divisor of [2, 3]) {
+      let after: VersionedRecord | undefined;
+      do {
+        after = log.filter(after, 1_500, 600, (record, history) => {
+          assert.equal(history, histories.get(record));
+          return record.main % divisor === 0;
+        });
+      } while (after !== undefined);
+    }
+    assert.equal(log.count, 250 + 501);
+  });
+
   it("an iterator keeps its place at every point of a removal, and loses nothing that stays", () => {
     for (let taken = 0; taken <= 3_000; taken += 100) {
       const log = createLog(3_000);
@@ -66,7 +91,7 @@ describe("RecordLog", () => {
       const seen: number[] = [];
       for (let i = 0; i < taken; i++) seen.push(...positions([open.next().value as VersionedRecord]));
       filterAll(log, 900, 300, (record) => record.main % 7 === 0);
-      for (let i = 0; i < 10; i++) log.append(put("a", 5_000 + i, 0));
+      for (let i = 0; i < 10; i++) append(log, put("a", 5_000 + i, 0));
       seen.push(...positions(open));
       const stays = positions(log.records(0, 9_999));
       assert.deepEqual(
@@ -87,7 +112,7 @@ describe("RecordLog", () => {
     assert.equal(log.count, 0);
     assert.equal(log.newest, undefined);
     assert.deepEqual(positions(log.records(0, 9_999)), []);
-    log.append(put("a", 3, 0));
+    append(log, put("a", 3, 0));
     assert.deepEqual(positions(log.records(0, 9_999)), [6]);
     assert.equal(
       log.filter(undefined, 2, 10, () => false),
