@@ -1,4 +1,6 @@
 const CAPACITY_MIN = 8;
+/** What one wave of requests needs is kept for the next. */
+const CAPACITY_KEPT = 1_024;
 /** 2^32 divided by the golden ratio: spreads keys that follow each other over the table (Knuth 6.4). */
 const SPREAD = 0x9e37_79b1;
 /** No key. */
@@ -62,7 +64,7 @@ export class IntMap<Value> {
     keys[hole] = FREE;
     values[hole] = undefined;
     this.#size--;
-    if (keys.length > CAPACITY_MIN && 16 * this.#size < keys.length) this.#resize(keys.length / 4);
+    if (keys.length > CAPACITY_KEPT && 16 * this.#size < keys.length) this.#resize(keys.length / 4);
     return true;
   }
 
@@ -95,7 +97,7 @@ export class IntMap<Value> {
   #resize(capacity: number): void {
     const keys = this.#keys;
     const values = this.#values;
-    this.#allocate(Math.max(CAPACITY_MIN, capacity));
+    this.#allocate(capacity);
     for (const [at, key] of keys.entries()) if (key !== FREE) this.set(key, values[at] as Value);
   }
 

@@ -1,5 +1,8 @@
 import type { VersionedRecord } from "./engine.ts";
 
+/** As many are kept in an array of just their size: one that grows has room for sixteen more, for each key. */
+const FEW_RECORDS = 8;
+
 /**
  * The records of one key, oldest first; the newest one apart, because most keys have only one and most reads
  * want only that.
@@ -18,6 +21,7 @@ export class KeyHistory {
 
   push(record: VersionedRecord): void {
     if (this.#older === undefined) this.#older = [this.#latest];
+    else if (this.#older.length < FEW_RECORDS) this.#older = [...this.#older, this.#latest];
     else this.#older.push(this.#latest);
     this.#latest = record;
   }
