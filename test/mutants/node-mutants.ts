@@ -264,7 +264,7 @@ export const nodeMutants: readonly Mutant[] = [
     number: 141,
     rule: "a command that expired before there was a leader is not proposed",
     file: "proposals.ts",
-    from: "if (this.#waiters.has(sequence) && !propose(data)) break;",
+    from: "if (this.#waiters.get(sequence) !== undefined && !propose(data)) break;",
     to: "if (!propose(data)) break;",
   },
   {

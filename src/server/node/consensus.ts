@@ -368,4 +368,5 @@ export class Consensus {
   }
 }
 
+/** Few, so that entries of a lone member die before the garbage collector has copied them twice. */
 const CUT_ENTRIES_MIN = 100;

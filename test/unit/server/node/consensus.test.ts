@@ -280,10 +280,10 @@ describe("Consensus", () => {
     assert.equal(turns, 2);
   });
 
-  it("drops applied entries from memory once more than a thousand have gathered", () => {
+  it("drops applied entries from memory once more than a hundred have gathered", () => {
     const world = setUp();
     world.lead();
-    for (let i = 0; i < 999; i++) world.propose("x");
+    for (let i = 0; i < 99; i++) world.propose("x");
     world.settle();
     const before = world.stable.firstIndex();
     assert.equal(before, 1);
