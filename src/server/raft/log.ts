@@ -83,7 +83,7 @@ export class RaftLog {
     if (first === undefined) return;
     assert(
       first.index > this.committed,
-      `after(${first.index - 1}) is out of range [committed(${this.committed})]`,
+      () => `after(${first.index - 1}) is out of range [committed(${this.committed})]`,
     );
     this.unstable.truncateAndAppend(entries);
   }
@@ -104,7 +104,7 @@ export class RaftLog {
     if (conflict !== 0) {
       assert(
         conflict > this.committed,
-        `entry ${conflict} conflict with committed entry [committed(${this.committed})]`,
+        () => `entry ${conflict} conflict with committed entry [committed(${this.committed})]`,
       );
       this.append(entries.slice(conflict - prevIndex - 1));
     }
@@ -145,7 +145,7 @@ export class RaftLog {
     if (index <= this.committed) return;
     assert(
       index <= this.lastIndex(),
-      `tocommit(${index}) is out of range [lastIndex(${this.lastIndex()})]. Was the raft log corrupted, truncated, or lost?`,
+      () => `tocommit(${index}) is out of range [lastIndex(${this.lastIndex()})]. Was the raft log corrupted, truncated, or lost?`,
     );
     this.committed = index;
   }
@@ -197,7 +197,7 @@ export class RaftLog {
   appliedTo(index: number, bytes: number): void {
     assert(
       index <= this.committed && index >= this.applied,
-      `applied(${index}) is out of range [prevApplied(${this.applied}), committed(${this.committed})]`,
+      () => `applied(${index}) is out of range [prevApplied(${this.applied}), committed(${this.committed})]`,
     );
     this.applied = index;
     this.applying = Math.max(this.applying, index);

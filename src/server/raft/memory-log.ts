@@ -46,8 +46,8 @@ export class MemoryLog implements StableLog {
   }
 
   entries(from: number, to: number, bytesMax: number): Entry[] {
-    assert(from >= this.firstIndex(), `entry ${from} is compacted, the log starts at ${this.firstIndex()}`);
-    assert(to <= this.lastIndex() + 1, `entries up to ${to} wanted, the log ends at ${this.lastIndex()}`);
+    assert(from >= this.firstIndex(), () => `entry ${from} is compacted, the log starts at ${this.firstIndex()}`);
+    assert(to <= this.lastIndex() + 1, () => `entries up to ${to} wanted, the log ends at ${this.lastIndex()}`);
     return this.#entries.slice(from, to, bytesMax);
   }
 
@@ -62,7 +62,7 @@ export class MemoryLog implements StableLog {
     const skip = Math.max(0, this.firstIndex() - first.index);
     if (skip >= entries.length) return;
     const from = first.index + skip;
-    assert(from <= this.lastIndex() + 1, `log gap: entry ${from} after ${this.lastIndex()}`);
+    assert(from <= this.lastIndex() + 1, () => `log gap: entry ${from} after ${this.lastIndex()}`);
     this.#entries.cutFrom(from);
     for (let i = skip; i < entries.length; i++) this.#entries.push(entries[i]!);
   }
@@ -71,7 +71,7 @@ export class MemoryLog implements StableLog {
   compact(index: number): void {
     if (index < this.firstIndex()) return;
     const term = this.term(index);
-    assert(term !== undefined, `cannot compact to ${index}, the log ends at ${this.lastIndex()}`);
+    assert(term !== undefined, () => `cannot compact to ${index}, the log ends at ${this.lastIndex()}`);
     this.#entries.dropThrough(index);
     this.#snapshotTerm = term;
   }

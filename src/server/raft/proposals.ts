@@ -18,7 +18,7 @@ const emptyEntry: ProposedEntry = { type: entryType.normal, data: new Uint8Array
 
 /** False: dropped, nothing was appended. */
 export function propose(raft: RaftState, entries: readonly ProposedEntry[]): boolean {
-  assert(entries.length > 0, `${hex(raft.id)} stepped empty MsgProp`);
+  assert(entries.length > 0, () => `${hex(raft.id)} stepped empty MsgProp`);
   if (!takesProposals(raft)) return false;
   let accepted: readonly ProposedEntry[] = entries;
   if (entries.some((entry) => entry.type !== entryType.normal)) {

@@ -109,7 +109,7 @@ export class UnstableLog {
   /** Adds entries, in place of those from the first one's index on. */
   truncateAndAppend(entries: readonly Entry[]): void {
     const from = entries[0]!.index;
-    assert(from <= this.#entries.endIndex, `append at ${from} leaves a gap`);
+    assert(from <= this.#entries.endIndex, () => `append at ${from} leaves a gap`);
     if (from <= this.offset && this.#entries.endIndex !== from) {
       this.#logger.info(() => `replace the unstable entries from index ${from}`);
       this.#entries.reset(from);

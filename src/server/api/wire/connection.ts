@@ -35,6 +35,8 @@ const CONNECTION_WINDOW_BYTES = 4_194_304;
 const HEADER_TABLE_BYTES = 4_096;
 /** Name/value pairs in one header block. */
 const HEADER_PAIRS_MAX = 256;
+/** Answers to PINGs that may wait for others. */
+const PING_ANSWERS_BYTES_MAX = 1_024;
 /** Time for a peer to read the GOAWAY that says what it did wrong. */
 const LAST_WORDS_MS = 1_000;
 /** What it may still send meanwhile: unread, it would make the kernel reset the connection before the GOAWAY is read. */
@@ -53,6 +55,8 @@ export interface ConnectionHooks {
   accept(host: StreamHost, id: number, head: RequestHead): WireStream | undefined;
   /** The connection has something to write at the end of this turn of the loop. */
   requestFlush(connection: Connection): void;
+  /** It has an answer to a PING, which may wait for others a little. */
+  requestLateFlush(connection: Connection): void;
   onClosed(connection: Connection): void;
 }
 
@@ -83,6 +87,7 @@ export class Connection implements StreamHost, FrameSink {
   #lastStreamId = 0;
   #hasSettings = false;
   #isFlushRequested = false;
+  #isLateFlushRequested = false;
   #isGoingAway = false;
   #isClosed = false;
   #bytesAfterEnd = 0;
@@ -127,6 +132,12 @@ export class Connection implements StreamHost, FrameSink {
     this.#waiting.add(stream);
   }
 
+  /** Writes answers to PINGs that nothing has taken along. */
+  flushLate(): void {
+    this.#isLateFlushRequested = false;
+    if (!this.#isFlushRequested && this.#output.hasUnflushed) this.flush();
+  }
+
   /** Writes what this turn has gathered. */
   flush(): void {
     this.#isFlushRequested = false;
@@ -158,7 +169,7 @@ export class Connection implements StreamHost, FrameSink {
   /** Called now and then: lets go of peers that are silent and do not answer, or take nothing of what waits for them. */
   sweep(): void {
     if (this.#isClosed) return;
-    if (this.#liveness.needsPing()) this.sender.ping(Buffer.alloc(8), false);
+    if (this.#liveness.needsPing()) this.sender.ping(Buffer.alloc(8));
     const isWaiting = this.sender.queuedBytes > 0 || this.#socket.writableLength > 0;
     if (!this.#liveness.isStalled(isWaiting, this.sender.workFrames)) return;
     this.#options.log.debug("a connection was closed: its peer takes no answers", { peer: this.peer });
@@ -458,7 +469,10 @@ export class Connection implements StreamHost, FrameSink {
       this.#admit("idle");
       return;
     }
-    this.sender.ping(source.subarray(start, end), true);
+    this.sender.pingAck(source.subarray(start, end));
+    // More of them than calls can have caused are not kept waiting: what they take is bounded by one turn's reading.
+    if (this.#output.waitingBytes > PING_ANSWERS_BYTES_MAX) this.#requestFlush();
+    else this.#requestLateFlush();
     const nowMs = this.#options.clock.nowMs();
     if (!this.#pings.admit(nowMs, this.#streams.size > 0, this.sender.workFrames))
       this.#endWith(http2Error.enhanceYourCalm, "too_many_pings");
@@ -572,6 +586,12 @@ export class Connection implements StreamHost, FrameSink {
       stream.onGone();
     }
     this.#hooks.onClosed(this);
+  }
+
+  #requestLateFlush(): void {
+    if (this.#isLateFlushRequested || this.#isClosed) return;
+    this.#isLateFlushRequested = true;
+    this.#hooks.requestLateFlush(this);
   }
 
   #openStreams(): WireStream[] {

@@ -51,6 +51,11 @@ export class Output {
     return this.#partBytes + this.offset - this.#start + this.#socket.writableLength;
   }
 
+  /** Whether there is anything to flush. */
+  get hasUnflushed(): boolean {
+    return this.#partBytes > 0 || this.offset > this.#start;
+  }
+
   get isCongested(): boolean {
     return this.waitingBytes > CONGESTED_BYTES;
   }

@@ -100,10 +100,14 @@ export class Sender {
     this.#finish(this.#begin(0, frameType.settings, frameFlag.ack, 0));
   }
 
-  ping(payload: Buffer, isAck: boolean): void {
-    const at = this.#begin(PING_BYTES, frameType.ping, isAck ? frameFlag.ack : 0, 0);
-    payload.copy(this.#output.chunk, at);
-    this.#finish(at + PING_BYTES);
+  ping(payload: Buffer): void {
+    this.#writePing(payload, 0);
+    this.#requestFlush();
+  }
+
+  /** Leaves with whatever is written next: when that has to be is the caller's to say. */
+  pingAck(payload: Buffer): void {
+    this.#writePing(payload, frameFlag.ack);
   }
 
   goaway(lastStreamId: number, code: Http2ErrorCode, debugData: string): void {
@@ -275,6 +279,12 @@ export class Sender {
       this.#writePieces(state);
       this.#enterRing(state);
     }
+  }
+
+  #writePing(payload: Buffer, flags: number): void {
+    const at = this.#begin(PING_BYTES, frameType.ping, flags, 0);
+    payload.copy(this.#output.chunk, at);
+    this.#output.offset = at + PING_BYTES;
   }
 
   #mayWriteNow(state: SendState, bytes: number): boolean {

@@ -14,6 +14,9 @@ import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 import type { StreamHost, WireStream } from "./wire-stream.ts";
 
+/** How long the answer to a PING waits for another to leave with; the shortest that a timer waits. */
+const LATE_FLUSH_MS = 1;
+
 /** Our own HTTP/2 as a Transport: DESIGN.md. */
 export class WireTransport implements Transport, ConnectionHooks {
   readonly #methods: MethodTable;
@@ -22,6 +25,7 @@ export class WireTransport implements Transport, ConnectionHooks {
   readonly #listeners: Listeners;
   readonly #connections = new Set<Connection>();
   #toFlush: Connection[] = [];
+  #toFlushLate: Connection[] = [];
   #sweep: Timer | undefined;
   #isClosing = false;
   #onAllClosed: () => void = () => {};
@@ -99,6 +103,15 @@ export class WireTransport implements Transport, ConnectionHooks {
     if (this.#toFlush.length === 1) this.#options.clock.defer(this.#flush);
   }
 
+  /**
+   * Within a millisecond. grpc-go sends a PING with nearly every answer it reads, and each answer to one by itself is a
+   * write here and a read there; the answer to the next call takes it along.
+   */
+  requestLateFlush(connection: Connection): void {
+    this.#toFlushLate.push(connection);
+    if (this.#toFlushLate.length === 1) this.#options.clock.after(LATE_FLUSH_MS, this.#flushLate);
+  }
+
   onClosed(connection: Connection): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#onAllClosed();
@@ -108,5 +121,11 @@ export class WireTransport implements Transport, ConnectionHooks {
     const connections = this.#toFlush;
     this.#toFlush = [];
     for (const connection of connections) connection.flush();
+  };
+
+  readonly #flushLate = (): void => {
+    const connections = this.#toFlushLate;
+    this.#toFlushLate = [];
+    for (const connection of connections) connection.flushLate();
   };
 }

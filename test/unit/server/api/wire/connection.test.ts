@@ -568,6 +568,41 @@ describe("Connection", () => {
     });
   });
 
+  describe("the answer to a PING", () => {
+    it("comes within a millisecond, also to a peer that has no call open", () => {
+      const peer = opened();
+      assert.deepEqual(peer.send(pingFrame()), []);
+      peer.clock.advance(1);
+      assert.deepEqual(peer.read(), ["PING ACK"]);
+      assert.deepEqual(peer.send(callOf(1, "Never", nothing), pingFrame()), []);
+      peer.clock.advance(1);
+      assert.deepEqual(peer.read(), ["PING ACK"]);
+    });
+
+    it("leaves with the answer to a call that comes before that, and only once", () => {
+      const peer = opened();
+      assert.deepEqual(peer.send(pingFrame()), []);
+      assert.deepEqual(peer.send(callOf(1, "Echo", nothing)), ["PING ACK", ...echoed(1)]);
+      peer.clock.advance(5);
+      assert.deepEqual(peer.read(), []);
+    });
+
+    it("does not wait when there are many of them", () => {
+      const peer = opened();
+      const [first, ...rest] = peer.send(callOf(1, "Never", nothing), timesOf(100, pingFrame()));
+      assert.equal(first, "PING ACK");
+      assert.ok(rest.length > 0);
+    });
+
+    it("is not waited for when the connection ends before", () => {
+      const peer = opened();
+      peer.send(pingFrame());
+      peer.socket.destroy();
+      peer.clock.advance(5);
+      assert.deepEqual(peer.read(), []);
+    });
+  });
+
   describe("the end", () => {
     it("leaves a peer that did wrong time to read so, and takes a mebibyte of what it still sends", () => {
       const peer = opened();
@@ -649,8 +684,9 @@ describe("Connection", () => {
 
     it("is told to a peer that pings too often", () => {
       const peer = opened();
-      const acks = peer.send(pingFrame(), pingFrame(), pingFrame());
-      assert.deepEqual(acks, ["PING ACK", "PING ACK", "PING ACK"]);
+      assert.deepEqual(peer.send(pingFrame(), pingFrame(), pingFrame()), []);
+      peer.clock.advance(1);
+      assert.deepEqual(peer.read(), ["PING ACK", "PING ACK", "PING ACK"]);
       assert.deepEqual(peer.send(pingFrame()), ["PING ACK", "GOAWAY 0 ENHANCE_YOUR_CALM too_many_pings"]);
     });
 
