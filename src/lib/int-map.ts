@@ -72,6 +72,11 @@ export class IntMap<Value> {
     this.#allocate(CAPACITY_MIN);
   }
 
+  /** Of this moment, in any order. */
+  values(): Value[] {
+    return this.#values.filter((_value, at) => this.#keys[at] !== FREE) as Value[];
+  }
+
   /** Of this moment, in ascending order of their keys. */
   entries(): [key: number, value: Value][] {
     const found: [number, Value][] = [];

@@ -455,7 +455,7 @@ export class Connection implements StreamHost, FrameSink {
     }
     this.#admit("settings");
     readSettings(source, start, end, (id, value) => {
-      if (!this.sender.applySetting(id, value, this.#openStreams()))
+      if (!this.sender.applySetting(id, value, this.#streams.values()))
         fail(http2Error.flowControlError, "a stream's window overflows");
     });
     this.sender.settingsAck();
@@ -578,7 +578,7 @@ export class Connection implements StreamHost, FrameSink {
     this.#reader.stop();
     this.#liveness.stop();
     this.#output.discard();
-    const streams = this.#openStreams();
+    const streams = this.#streams.values();
     this.#streams.clear();
     this.#waiting.clear();
     for (const stream of streams) {
@@ -592,10 +592,6 @@ export class Connection implements StreamHost, FrameSink {
     if (this.#isLateFlushRequested || this.#isClosed) return;
     this.#isLateFlushRequested = true;
     this.#hooks.requestLateFlush(this);
-  }
-
-  #openStreams(): WireStream[] {
-    return this.#streams.entries().map(([, stream]) => stream);
   }
 
   #requestFlush(): void {
