@@ -145,7 +145,8 @@ export class RaftLog {
     if (index <= this.committed) return;
     assert(
       index <= this.lastIndex(),
-      () => `tocommit(${index}) is out of range [lastIndex(${this.lastIndex()})]. Was the raft log corrupted, truncated, or lost?`,
+      () =>
+        `tocommit(${index}) is out of range [lastIndex(${this.lastIndex()})]. Was the raft log corrupted, truncated, or lost?`,
     );
     this.committed = index;
   }

@@ -46,8 +46,14 @@ export class MemoryLog implements StableLog {
   }
 
   entries(from: number, to: number, bytesMax: number): Entry[] {
-    assert(from >= this.firstIndex(), () => `entry ${from} is compacted, the log starts at ${this.firstIndex()}`);
-    assert(to <= this.lastIndex() + 1, () => `entries up to ${to} wanted, the log ends at ${this.lastIndex()}`);
+    assert(
+      from >= this.firstIndex(),
+      () => `entry ${from} is compacted, the log starts at ${this.firstIndex()}`,
+    );
+    assert(
+      to <= this.lastIndex() + 1,
+      () => `entries up to ${to} wanted, the log ends at ${this.lastIndex()}`,
+    );
     return this.#entries.slice(from, to, bytesMax);
   }
 

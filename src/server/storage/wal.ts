@@ -168,8 +168,12 @@ export class Wal {
   #checkOrder({ hardState, entries }: WalBatch): void {
     let next = entries[0]?.index ?? 0;
     assert(next <= this.#lastIndex + 1, () => `log gap: entry ${next} after ${this.#lastIndex}`);
-    assert(next === 0 || next > (this.#marks.at(-1)?.index ?? 0), () => `entry ${next} is behind a snapshot mark`);
-    for (const { index } of entries) if (index !== next++) assert(false, () => `entries out of order at ${index}`);
+    assert(
+      next === 0 || next > (this.#marks.at(-1)?.index ?? 0),
+      () => `entry ${next} is behind a snapshot mark`,
+    );
+    for (const { index } of entries)
+      if (index !== next++) assert(false, () => `entries out of order at ${index}`);
     const last = entries.at(-1)?.index ?? this.#lastIndex;
     assert((hardState?.commit ?? 0) <= last, () => `commit index ${hardState?.commit} above entry ${last}`);
   }

@@ -88,6 +88,7 @@ export class Connection implements StreamHost, FrameSink {
   #hasSettings = false;
   #isFlushRequested = false;
   #isLateFlushRequested = false;
+  #hasAnswer = false;
   #isGoingAway = false;
   #isClosed = false;
   #bytesAfterEnd = 0;
@@ -128,6 +129,11 @@ export class Connection implements StreamHost, FrameSink {
     return this.sender.queuedBytes > limits.http2QueuedBytesMax;
   }
 
+  /** What is to be flushed ends a call. */
+  get hasAnswer(): boolean {
+    return this.#hasAnswer;
+  }
+
   waitForPeer(stream: WireStream): void {
     this.#waiting.add(stream);
   }
@@ -141,6 +147,7 @@ export class Connection implements StreamHost, FrameSink {
   /** Writes what this turn has gathered. */
   flush(): void {
     this.#isFlushRequested = false;
+    this.#hasAnswer = false;
     if (this.#socket.destroyed || this.#isClosed) return;
     this.sender.pump();
     if (this.#waiting.size > 0) this.#wakeWaiting();
@@ -199,6 +206,7 @@ export class Connection implements StreamHost, FrameSink {
 
   /** The stream has written its END_STREAM. */
   sendEnded(stream: WireStream): void {
+    this.#hasAnswer = true;
     if (stream.isRemoteClosed) this.#forget(stream, "ended");
     else this.#answeredEarly.push(stream);
   }

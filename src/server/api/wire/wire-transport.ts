@@ -120,7 +120,13 @@ export class WireTransport implements Transport, ConnectionHooks {
   readonly #flush = (): void => {
     const connections = this.#toFlush;
     this.#toFlush = [];
-    for (const connection of connections) connection.flush();
+    // Whoever waits for the answer to a call goes before those who are told of events, of which there may be thousands.
+    const later: Connection[] = [];
+    for (const connection of connections) {
+      if (connection.hasAnswer) connection.flush();
+      else later.push(connection);
+    }
+    for (const connection of later) connection.flush();
   };
 
   readonly #flushLate = (): void => {

@@ -17,6 +17,7 @@ import {
   headerBlock,
   headersFrame,
   messageOf,
+  PeerSocket,
   pingFrame,
   requestFields,
   resetFrame,
@@ -566,6 +567,22 @@ describe("Connection", () => {
       assert.deepEqual(peer.send(windowUpdate(1, 2_147_483_647)), ["RST_STREAM 1 FLOW_CONTROL_ERROR"]);
       assert.deepEqual(peer.send(windowUpdate(0, 2_147_483_647)), ["GOAWAY 1 FLOW_CONTROL_ERROR"]);
     });
+  });
+
+  it("is written to before others of the same turn when an answer to a call is on it", () => {
+    const watching = opened();
+    assert.deepEqual(watching.send(callOf(1, "Chat", nothing, 0)), ["HEADERS 1", "DATA 1 5"]);
+    const calling = new PeerSocket();
+    watching.transport.connect(calling, "peer:2");
+    calling.emit("data", Buffer.concat([PREFACE, settingsFrame()]));
+    watching.clock.runDeferred();
+    const order: string[] = [];
+    watching.socket.written.push = () => order.push("events");
+    calling.written.push = () => order.push("answer");
+    watching.chats[0]!.send(nothing);
+    calling.emit("data", callOf(1, "Echo", nothing));
+    watching.clock.runDeferred();
+    assert.deepEqual(order, ["answer", "events"]);
   });
 
   describe("the answer to a PING", () => {
