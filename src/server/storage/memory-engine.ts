@@ -1,5 +1,4 @@
 import { type ByteString, EMPTY, OPEN_END } from "../../lib/bytes.ts";
-import { sortTogether } from "../../lib/merge-sort.ts";
 import { SortedMap } from "../../lib/sorted-map.ts";
 import {
   type Engine,
@@ -37,8 +36,8 @@ export class MemoryEngine implements Engine {
   readonly #log = new RecordLog();
   #sizeBytes = 0;
   #sizeInUseBytes = 0;
-  /** The keys so far, while they are to be put in order at the end, all at once: order() */
-  #gathered: KeyHistory[] | undefined = undefined;
+  /** Keys are put in order at the end, all at once: order() */
+  #isGathering = false;
   /** The compaction under way or done last, and the last record it has passed (undefined: at its start or done). */
   #compactTarget = -1;
   #compactedUpTo: VersionedRecord | undefined = undefined;
@@ -128,31 +127,33 @@ export class MemoryEngine implements Engine {
 
   beginReplacement(): EngineReplacement {
     const next = new MemoryEngine();
-    const gathered: KeyHistory[] = [];
-    next.#gathered = gathered;
+    next.#isGathering = true;
     return {
       append: (records) => next.append(records),
       prepare() {},
       commit: () => {
-        next.#order(gathered);
+        next.#order();
         this.#adopt(next);
       },
     };
   }
 
   /** Ends the gathering. */
-  #order(gathered: readonly KeyHistory[]): void {
-    const ordered = (histories: KeyHistory[]): SortedMap<KeyHistory> => {
-      // Strings of bytes are compared by their bytes.
-      const { keys, values } = sortTogether(
-        histories.map(({ latest }) => latest.key),
-        histories,
+  #order(): void {
+    const live: ByteString[] = [];
+    const dead: ByteString[] = [];
+    for (const [key, { latest }] of this.#table.entries()) (latest.tombstone ? dead : live).push(key);
+    const ordered = (keys: ByteString[]): SortedMap<KeyHistory> => {
+      // Without a comparison of ours they are compared as strings, which is by their bytes.
+      keys.sort();
+      return SortedMap.fromAscending(
+        keys,
+        keys.map((key) => this.#table.get(key) as KeyHistory),
       );
-      return SortedMap.fromAscending(keys, values);
     };
-    this.#live = ordered(gathered.filter(({ latest }) => !latest.tombstone));
-    this.#dead = ordered(gathered.filter(({ latest }) => latest.tombstone));
-    this.#gathered = undefined;
+    this.#live = ordered(live);
+    this.#dead = ordered(dead);
+    this.#isGathering = false;
   }
 
   #adopt(next: MemoryEngine): void {
@@ -177,15 +178,15 @@ export class MemoryEngine implements Engine {
       const first = new KeyHistory(record);
       this.#log.append(record, first);
       this.#table.set(record.key, first);
-      if (this.#gathered !== undefined) this.#gathered.push(first);
-      else (record.tombstone ? this.#dead : this.#live).set(record.key, first);
+      if (this.#isGathering) return;
+      (record.tombstone ? this.#dead : this.#live).set(record.key, first);
       return;
     }
     this.#log.append(record, history);
     const previous = history.latest;
     history.push(record);
     if (!previous.tombstone) this.#sizeInUseBytes -= costOf(previous);
-    if (previous.tombstone === record.tombstone || this.#gathered !== undefined) return;
+    if (previous.tombstone === record.tombstone || this.#isGathering) return;
     (previous.tombstone ? this.#dead : this.#live).delete(record.key);
     (record.tombstone ? this.#dead : this.#live).set(record.key, history);
   }
