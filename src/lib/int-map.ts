@@ -1,7 +1,7 @@
 const CAPACITY_MIN = 8;
 /** What one wave of requests needs is kept for the next. */
 const CAPACITY_KEPT = 1_024;
-/** 2^32 divided by the golden ratio: spreads keys that follow each other over the table (Knuth 6.4). */
+/** 2^32 divided by the golden ratio (Knuth 6.4). */
 const SPREAD = 0x9e37_79b1;
 /** No key. */
 const FREE = 0;
@@ -18,8 +18,11 @@ export class IntMap<Value> {
   #values: (Value | undefined)[] = [];
   #shift = 0;
   #size = 0;
+  readonly #secret: number;
 
-  constructor() {
+  /** `secret`: where strangers choose the keys, a number that they cannot guess, or they choose those that meet. */
+  constructor(secret = 0) {
+    this.#secret = secret;
     this.#allocate(CAPACITY_MIN);
   }
 
@@ -96,7 +99,8 @@ export class IntMap<Value> {
   }
 
   #homeOf(key: number): number {
-    return Math.imul(key, SPREAD) >>> this.#shift;
+    const mixed = Math.imul(key ^ this.#secret, SPREAD);
+    return Math.imul(mixed ^ (mixed >>> 15), SPREAD) >>> this.#shift;
   }
 
   #resize(capacity: number): void {

@@ -1,4 +1,4 @@
-import { assert } from "../../lib/assert.ts";
+import { AssertionError, assert } from "../../lib/assert.ts";
 import type { Timer } from "../../lib/clock.ts";
 import { createDeferred, type Deferred } from "../../lib/deferred.ts";
 import type { StorageFailure } from "../../lib/errors.ts";
@@ -172,8 +172,9 @@ export class Wal {
       next === 0 || next > (this.#marks.at(-1)?.index ?? 0),
       () => `entry ${next} is behind a snapshot mark`,
     );
-    for (const { index } of entries)
-      if (index !== next++) assert(false, () => `entries out of order at ${index}`);
+    for (const { index } of entries) {
+      if (index !== next++) throw new AssertionError(`entries out of order at ${index}`);
+    }
     const last = entries.at(-1)?.index ?? this.#lastIndex;
     assert((hardState?.commit ?? 0) <= last, () => `commit index ${hardState?.commit} above entry ${last}`);
   }

@@ -7,7 +7,7 @@ describe("IntMap", () => {
   it("equals a Map after any sequence of changes", () => {
     for (let seed = 1; seed <= 50; seed++) {
       const prng = createPrng(seed);
-      const map = new IntMap<string>();
+      const map = new IntMap<string>(prng.below(2 ** 32));
       const model = new Map<number, string>();
       const span = [10, 100, 5_000][seed % 3] as number;
       // Above 2^32 as well: sequence numbers grow for as long as a process lives.
@@ -42,6 +42,17 @@ describe("IntMap", () => {
       assert.equal(map.get(key), key);
     }
     assert.equal(map.size, 21);
+  });
+
+  it("has its keys in places that only those can tell who know its secret", () => {
+    const keys = Array.from({ length: 100 }, (_, i) => 2 * i + 1);
+    const places = (secret: number): number[] => {
+      const map = new IntMap<number>(secret);
+      for (const key of keys) map.set(key, key);
+      return map.values();
+    };
+    assert.deepEqual(places(7), places(7));
+    assert.notDeepEqual(places(7), places(8));
   });
 
   it("does not keep what has left it, however old the map itself is", () => {

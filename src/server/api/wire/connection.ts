@@ -4,6 +4,7 @@ import type { Clock } from "../../../lib/clock.ts";
 import { IntMap } from "../../../lib/int-map.ts";
 import { limits } from "../../../lib/limits.ts";
 import type { Log } from "../../../lib/log.ts";
+import { secretUint32 } from "../../../lib/secret.ts";
 import { ClosedStreams, type StreamEnd } from "./closed-streams.ts";
 import { type CheapFrame, FloodGuard } from "./flood-guard.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
@@ -35,6 +36,8 @@ const CONNECTION_WINDOW_BYTES = 4_194_304;
 const HEADER_TABLE_BYTES = 4_096;
 /** Name/value pairs in one header block. */
 const HEADER_PAIRS_MAX = 256;
+/** Peers choose the ids of their streams. */
+const STREAMS_SECRET = secretUint32();
 /** Answers to PINGs that may wait for others. */
 const PING_ANSWERS_BYTES_MAX = 1_024;
 /** Time for a peer to read the GOAWAY that says what it did wrong. */
@@ -75,7 +78,7 @@ export class Connection implements StreamHost, FrameSink {
   readonly #guard: FloodGuard;
   readonly #pings: PeerPings;
   readonly #liveness: PeerLiveness;
-  readonly #streams = new IntMap<WireStream>();
+  readonly #streams = new IntMap<WireStream>(STREAMS_SECRET);
   readonly #closed = new ClosedStreams();
   /** Streams that wait until the peer has taken some of its answers. */
   readonly #waiting = new Set<WireStream>();

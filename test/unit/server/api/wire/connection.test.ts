@@ -610,14 +610,6 @@ describe("Connection", () => {
       assert.equal(first, "PING ACK");
       assert.ok(rest.length > 0);
     });
-
-    it("is not waited for when the connection ends before", () => {
-      const peer = opened();
-      peer.send(pingFrame());
-      peer.socket.destroy();
-      peer.clock.advance(5);
-      assert.deepEqual(peer.read(), []);
-    });
   });
 
   describe("the end", () => {
