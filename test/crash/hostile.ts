@@ -19,6 +19,10 @@ const { values: flags } = parseArgs({
 const RESIDENT_RATIO_MAX = 1.2;
 const RELEASE_LIMIT_MS = 60_000;
 const SAMPLE_MS = 50;
+/** Honest puts between two looks at the memory. */
+const SETTLE_BATCHES = 20;
+const SETTLE_BATCH_PUTS = 100;
+const SETTLE_VALUE = "v".repeat(1_000);
 /** An honest client's put must be answered within this, also while a case runs. */
 const ANSWER_LIMIT_MS = 5_000;
 
@@ -84,7 +88,8 @@ async function answers(server: ServerProcess, when: string, problems: string[]):
 }
 
 /**
- * Resident memory once it is below `limit` or no longer falls; a little honest traffic gives the collector its turns.
+ * Resident memory once it is below `limit` or no longer falls. What is dead goes when the collector looks at the whole
+ * heap, which it does when enough has grown old: honest puts, kept until they are compacted, see to that.
  */
 async function settled(server: ServerProcess, limit: number): Promise<number> {
   const client = new RawClient(server.endpoint);
@@ -92,9 +97,11 @@ async function settled(server: ServerProcess, limit: number): Promise<number> {
     const deadline = performance.now() + (limit === Number.POSITIVE_INFINITY ? 5_000 : RELEASE_LIMIT_MS);
     let lowest = Number.POSITIVE_INFINITY;
     while (performance.now() < deadline) {
-      const revision = Math.max(
-        ...(await Promise.all(Array.from({ length: 50 }, () => client.put("settle", "v".repeat(1_000))))),
-      );
+      let revision = 0;
+      for (let batch = 0; batch < SETTLE_BATCHES; batch++) {
+        const puts = Array.from({ length: SETTLE_BATCH_PUTS }, () => client.put("settle", SETTLE_VALUE));
+        revision = Math.max(...(await Promise.all(puts)));
+      }
       await client.compact(revision);
       await sleep(100);
       lowest = Math.min(lowest, server.usage().residentBytes);
