@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import type { Clock } from "./clock.ts";
 import type { Fs, FsFile } from "./fs.ts";
 
 /** Compositions of the operations of Fs. */
@@ -7,6 +8,8 @@ const ZERO_CHUNK_BYTES = 1 << 18;
 const zeros = Buffer.alloc(ZERO_CHUNK_BYTES);
 /** So much of a file is freed at once. */
 const FREED_BYTES_MAX = 4 * 1024 * 1024;
+/** Rest after each step, in times of what it took. */
+const FREE_REST_FACTOR = 4;
 
 /** FsFile.write as a promise. */
 export function writeFully(file: FsFile, buffers: readonly Uint8Array[], position: number): Promise<void> {
@@ -83,20 +86,35 @@ export async function retire(fs: Fs, path: string): Promise<string> {
   return retired;
 }
 
+/** How work in the background leaves the disk to others. */
+export interface Pace {
+  readonly clock: Clock;
+  /** Somebody waits for the end: no rests. */
+  readonly isHurried: () => boolean;
+}
+
 /**
- * Removes a file that nothing needs any more, a few blocks at a time. A file system that tells its disk what it frees
- * (mounted with "discard") does so before the next sync of any file ends: 100 MiB at once keep the log waiting for 160 ms.
+ * Removes a file that nothing needs any more, a few blocks at a time, with rests between them. A file system that tells
+ * its disk what it frees (mounted with "discard") lets other syncs wait meanwhile: 100 MiB at once keep the log waiting for
+ * 160 ms, and step after step 300 ms with hardly a write. Without `pace` it goes on step after step.
  */
-export async function freeInSteps(fs: Fs, path: string): Promise<void> {
+export async function freeInSteps(fs: Fs, path: string, pace?: Pace): Promise<void> {
   const file = await fs.open(path, { access: "write" });
   try {
     for (let bytes = await file.size(); bytes > FREED_BYTES_MAX; ) {
+      const fromMs = pace?.clock.nowMs() ?? 0;
       bytes -= FREED_BYTES_MAX;
       await file.truncate(bytes);
       await file.sync();
+      if (pace !== undefined) await rest(pace, fromMs);
     }
   } finally {
     await file.close();
   }
   await fs.unlink(path);
+}
+
+async function rest({ clock, isHurried }: Pace, fromMs: number): Promise<void> {
+  const restMs = FREE_REST_FACTOR * (clock.nowMs() - fromMs);
+  if (restMs > 0 && !isHurried()) await new Promise<void>((resolve) => clock.after(restMs, resolve));
 }

@@ -741,6 +741,6 @@ function syncedStore(durable: DurableState, files: SnapshotStore): SnapshotStore
       return 0;
     },
     open: (metadata) => files.open(metadata),
-    removeBefore: (index) => files.removeBefore(index),
+    removeBefore: (index, pace) => files.removeBefore(index, pace),
   };
 }

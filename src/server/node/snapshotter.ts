@@ -1,5 +1,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { EventualItems } from "../../lib/eventual.ts";
+import type { Pace } from "../../lib/file-operations.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Entry, SnapshotMetadata } from "../raft/index.ts";
 import type { ContinuableSnapshot, StateExtent, StateSnapshot } from "../state/index.ts";
@@ -14,8 +15,8 @@ export interface SnapshotStore {
   ): Promise<number>;
   /** The chunks of a durable snapshot, each checked; rejects, and iterating rejects, with StorageFailure. */
   open(metadata: SnapshotMetadata): Promise<{ readonly chunks: AsyncIterable<Uint8Array> }>;
-  /** Removes the files of snapshots older than `index`. */
-  removeBefore(index: number): Promise<void>;
+  /** Removes the files of snapshots older than `index`, at the pace if there is one. */
+  removeBefore(index: number, pace?: Pace): Promise<void>;
 }
 
 /** What a snapshot lets the log do. */
@@ -80,7 +81,7 @@ export class Snapshotter {
     readonly logBytesMin: number;
     /** Called when a snapshot begins. `earlier`: what is at hand, and may be left out. */
     readonly open: (earlier?: StateExtent) => OpenState;
-    /** A snapshot is durable, its mark too, and what is older is gone. */
+    /** A snapshot is durable, its mark too, and what is older is gone. The duration is without the latter. */
     readonly onSaved: (durationMs: number) => void;
     readonly onFailure: (error: Error) => void;
   }) {
@@ -150,8 +151,11 @@ export class Snapshotter {
     const metadata = await this.#write(this.#last);
     await this.#wal.appendSnapshotMark(metadata);
     this.#wal.release(metadata.index);
-    await this.#store.removeBefore(metadata.index);
     const durationMs = this.#clock.nowMs() - startMs;
+    await this.#store.removeBefore(metadata.index, {
+      clock: this.#clock,
+      isHurried: () => this.#isStopped || this.#isPaused,
+    });
     this.#onSaved(durationMs);
     this.#log.info("saved snapshot", {
       index: metadata.index,

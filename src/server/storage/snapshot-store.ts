@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { StorageFailure } from "../../lib/errors.ts";
-import { freeInSteps, retire } from "../../lib/file-operations.ts";
+import { freeInSteps, type Pace, retire } from "../../lib/file-operations.ts";
 import { errorCode, type Fs } from "../../lib/fs.ts";
 import type { SnapshotMetadata } from "../raft/index.ts";
 import { openSnapshotFile, writeSnapshotFile } from "./snapshot-file.ts";
@@ -66,9 +66,9 @@ export class FileSnapshotStore {
     return content;
   }
 
-  /** Removes the files of snapshots older than `index`. Rejects with StorageFailure. */
-  removeBefore(index: number): Promise<void> {
-    return this.#remove((snapshotIndex) => snapshotIndex < index);
+  /** Removes the files of snapshots older than `index`, at the pace if there is one. Rejects with StorageFailure. */
+  removeBefore(index: number, pace?: Pace): Promise<void> {
+    return this.#remove((snapshotIndex) => snapshotIndex < index, pace);
   }
 
   /**
@@ -79,7 +79,7 @@ export class FileSnapshotStore {
     return this.#remove((index, term) => index !== marked?.index || term !== marked.term);
   }
 
-  async #remove(isUnwanted: (index: number, term: number) => boolean): Promise<void> {
+  async #remove(isUnwanted: (index: number, term: number) => boolean, pace?: Pace): Promise<void> {
     const { fs, directory } = this.#options;
     try {
       for (const name of await fs.readDirectory(directory)) {
@@ -87,7 +87,7 @@ export class FileSnapshotStore {
         if (match === null) continue;
         if (!isUnwanted(Number.parseInt(match[1]!, 16), Number.parseInt(match[2]!, 16))) continue;
         const path = join(directory, name);
-        await freeInSteps(fs, match[3] === undefined ? await retire(fs, path) : path);
+        await freeInSteps(fs, match[3] === undefined ? await retire(fs, path) : path, pace);
       }
     } catch (error) {
       throw asFailure(error, `cannot remove old snapshots in ${directory}`);

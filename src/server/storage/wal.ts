@@ -2,7 +2,7 @@ import { AssertionError, assert } from "../../lib/assert.ts";
 import type { Timer } from "../../lib/clock.ts";
 import { createDeferred, type Deferred } from "../../lib/deferred.ts";
 import type { StorageFailure } from "../../lib/errors.ts";
-import { freeInSteps, retire } from "../../lib/file-operations.ts";
+import { freeInSteps, type Pace, retire } from "../../lib/file-operations.ts";
 import type { HardState, SnapshotMetadata } from "../raft/index.ts";
 import type { SegmentPreparer } from "./segment-preparer.ts";
 import type { SegmentWriter } from "./segment-writer.ts";
@@ -328,7 +328,7 @@ export class Wal {
     const needed = this.#segments.findLast(
       (segment) => segment.firstIndex <= mark.index + 1 && segment.sequence <= mark.segmentSequence,
     );
-    const { fs } = this.#options;
+    const { fs, clock } = this.#options;
     const retired: string[] = [];
     try {
       while (needed !== undefined && this.#segments[0]!.sequence < needed.sequence) {
@@ -339,7 +339,8 @@ export class Wal {
         while (this.#marks[0] !== undefined && this.#marks[0].segmentSequence <= sequence)
           this.#marks.shift();
       }
-      for (const path of retired) await freeInSteps(fs, path);
+      const pace: Pace = { clock, isHurried: () => this.#isClosed };
+      for (const path of retired) await freeInSteps(fs, path, pace);
     } catch (error) {
       this.#fail(error);
     }
