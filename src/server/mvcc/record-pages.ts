@@ -39,33 +39,36 @@ export class PageReader {
   };
 }
 
-/**
- * The pages up to the end, at once where the records are. `check` may throw before each; closed whatever happens.
- * `isKept`, for records at hand only, leaves out those it says no to.
- */
-export function pagesOf(
-  reader: PageReader,
-  isAtHand: boolean,
-  check: () => void,
-  isKept?: (record: VersionedRecord) => boolean,
-): EventualItems<RecordPage> {
-  assert(isAtHand || isKept === undefined, "what must be read first is not looked at one by one");
-  return isAtHand ? pagesNow(reader, check, isKept) : pagesLater(reader, check);
+/** The pages up to the end, at once where the records are. `check` may throw before each; closed whatever happens. */
+export function pagesOf(reader: PageReader, isAtHand: boolean, check: () => void): EventualItems<RecordPage> {
+  return isAtHand ? pagesNow(reader, check) : pagesLater(reader, check);
 }
 
-function* pagesNow(
+/**
+ * The records at hand that `isKept` says yes to, in pages; otherwise as pagesOf. A turn ends with each page of which
+ * nothing is kept: there may be millions of them in a row.
+ */
+export async function* pagesKept(
   reader: PageReader,
   check: () => void,
-  isKept: ((record: VersionedRecord) => boolean) | undefined,
-): Generator<RecordPage> {
+  isKept: (record: VersionedRecord) => boolean,
+  yieldTurn: () => Promise<void>,
+): AsyncGenerator<RecordPage> {
+  for (const page of pagesNow(reader, check)) {
+    const kept = page.filter(isKept);
+    if (kept.length > 0) yield kept;
+    else await yieldTurn();
+  }
+}
+
+function* pagesNow(reader: PageReader, check: () => void): Generator<RecordPage> {
   try {
     for (;;) {
       const page = reader.next(PAGE_RECORDS);
       assert(!(page instanceof Promise), "an engine without a loader has all records at hand");
       check();
       if (page.length === 0) return;
-      const kept = isKept === undefined ? page : page.filter(isKept);
-      if (kept.length > 0) yield kept;
+      yield page;
     }
   } finally {
     reader.close();

@@ -18,7 +18,7 @@ import { type CompactionHash, type CompactionObserver, Compactor } from "./compa
 import { type HashScope, hashRecords } from "./hash.ts";
 import { OperationCounts } from "./operation-counts.ts";
 import { readRange } from "./range-read.ts";
-import { PageReader, pagesOf, type RecordPage } from "./record-pages.ts";
+import { PageReader, pagesKept, pagesOf, type RecordPage } from "./record-pages.ts";
 import { assertReadable, FIRST_REVISION, NEVER_COMPACTED, type RevisionWindow } from "./revision.ts";
 import { wantsOfPut, wantsOfRange, wantsOfTxn } from "./touched.ts";
 import { assertRunnable, chooseTxn, runReadTxn, runTxn } from "./txn.ts";
@@ -256,30 +256,28 @@ export class Store implements KvReader, KvWriter {
   }
 
   /**
-   * A view of the history after `afterRevision` that writes and compactions do not change. Holds compaction back until
-   * closed.
+   * A view of the history after `afterRevision` that writes and compactions do not change. Until it is closed nothing is
+   * removed that it has.
    */
   openSnapshot(afterRevision = 0): StoreSnapshot {
     const epoch = this.#epoch;
     const reader = new PageReader(this.#engine.records(afterRevision + 1, this.#currentRevision));
-    const release = this.#compactor.hold();
     const isAtHand = this.loader === undefined;
     const compactRevision = this.#compactRevision;
     const { finishedRevision } = this.#compactor;
     // Where it costs no read, what is to be removed is left out: nobody loads, and removes, it again.
     const isLeftOut = isAtHand && finishedRevision < compactRevision;
+    // What is left out may go meanwhile.
+    const release = isAtHand ? this.#compactor.pin(compactRevision) : this.#compactor.hold();
+    const check = (): void => {
+      if (epoch !== this.#epoch) throw new RequestError("leaderChanged");
+    };
+    const isKept = (record: VersionedRecord): boolean => this.#survives(record, compactRevision);
     return {
       currentRevision: this.#currentRevision,
       compactRevision,
       finishedCompactRevision: isLeftOut ? compactRevision : finishedRevision,
-      pages: pagesOf(
-        reader,
-        isAtHand,
-        () => {
-          if (epoch !== this.#epoch) throw new RequestError("leaderChanged");
-        },
-        isLeftOut ? (record) => this.#survives(record, compactRevision) : undefined,
-      ),
+      pages: isLeftOut ? pagesKept(reader, check, isKept, this.#yieldTurn) : pagesOf(reader, isAtHand, check),
       close: () => {
         reader.close();
         release();

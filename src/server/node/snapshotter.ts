@@ -40,14 +40,16 @@ interface SavedState {
 
 /** What an entry counts beside its command: replaying one costs about as much as loading so much more snapshot. */
 const ENTRY_OVERHEAD_BYTES = 512;
-/** A chunk that took longer has waited for the disk, not kept requests waiting. */
+/** Rest after each chunk, in times of what it took to make and to write. */
+const CHUNK_REST_FACTOR = 3;
+/** Where a chunk took long it has waited for the disk, not kept requests waiting. */
 const CHUNK_REST_MS_MAX = 50;
 
 /**
  * Takes a snapshot of the applied state when enough log has gathered since the last: at least as much as makes
  * writing the whole state worth it, so that the cost per command stays constant however large the state is. What has
- * not changed since the last one is copied from its file, which costs less than to make it again. It rests as long as it
- * works, so that requests do not queue up behind it. The order is the safety: file durable, then the mark in the log
+ * not changed since the last one is copied from its file, which costs less than to make it again. It rests longer than
+ * it works, so that requests do not queue up behind it. The order is the safety: file durable, then the mark in the log
  * durable, then old files and segments go.
  */
 export class Snapshotter {
@@ -191,12 +193,12 @@ export class Snapshotter {
     return metadata;
   }
 
-  /** After each chunk a rest as long as it took to make and to write, unless somebody waits for the end. */
+  /** After each chunk a rest, unless somebody waits for the end. */
   async *#unhurried(chunks: EventualItems<Uint8Array>): AsyncGenerator<Uint8Array> {
     let fromMs = this.#clock.nowMs();
     for await (const chunk of chunks) {
       yield chunk;
-      const restMs = Math.min(this.#clock.nowMs() - fromMs, CHUNK_REST_MS_MAX);
+      const restMs = Math.min(CHUNK_REST_FACTOR * (this.#clock.nowMs() - fromMs), CHUNK_REST_MS_MAX);
       if (restMs > 0 && !this.#isStopped && !this.#isPaused) {
         await new Promise<void>((resolve) => this.#clock.after(restMs, resolve));
       }

@@ -216,6 +216,13 @@ export function* recordsIn(snapshot: StoreSnapshot): Generator<VersionedRecord> 
   for (const page of snapshot.pages as Iterable<readonly VersionedRecord[]>) yield* page;
 }
 
+/** The same of any snapshot: while a compaction is under way its pages come over several turns. */
+export async function gatheredFrom(snapshot: StoreSnapshot): Promise<VersionedRecord[]> {
+  const records: VersionedRecord[] = [];
+  for await (const page of snapshot.pages) records.push(...page);
+  return records;
+}
+
 /** Runs `action` and gives the code of the RequestError it throws. */
 export function codeOf(action: () => unknown): string {
   try {

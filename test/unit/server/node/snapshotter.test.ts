@@ -176,11 +176,11 @@ describe("Snapshotter", () => {
     assert.equal(events.at(-1), "pause");
   });
 
-  it("rests after each chunk as long as the chunk took, and does not once somebody waits for the end", async () => {
+  it("rests after each chunk three times as long as the chunk took, and does not once somebody waits for the end", async () => {
     const chunkWritten = async (clock: SimClock): Promise<void> => clock.advance(7);
     const { clock, snapshotter, events, settle } = setUp({ chunkWritten });
     snapshotter.applied(entries(10, 500));
-    for (const restMs of [7, 7]) {
+    for (const restMs of [21, 21]) {
       await settle();
       clock.advance(restMs - 1);
       await settle();
@@ -194,7 +194,7 @@ describe("Snapshotter", () => {
     other.snapshotter.applied(entries(10, 500));
     await other.settle();
     const stopped = other.snapshotter.stop();
-    other.clock.advance(7);
+    other.clock.advance(21);
     await stopped;
     assert.equal(other.events[0], "write 42 2");
   });
