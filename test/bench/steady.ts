@@ -1,9 +1,9 @@
 /**
  * An hour of steady load: npm run bench:steady -- [--minutes 60] [--share 0.7] [--clients 100] [--keys 100000]
- * [--storage memory]. Measures how many puts a second the server takes at most, then puts a share of that for the time
+ * [--storage memory] [--server etcd]. Measures how many puts a second the server takes at most, then puts a share of that for the time
  * given, a minute at a time, and prints resident memory for each ten minutes, by how much it moved after the first ten, the
- * slowest put, and each minute in which a put took over a second, with what a put cost in CPU: more than usual tells that
- * the machine was slow. History is compacted every ten seconds, for without that it grows with every put. Needs Go, for
+ * slowest put, and each minute in which a put took over a second, with what a put cost in CPU, how fast the machine was and
+ * what its host kept from it. History is compacted every ten seconds, for without that it grows with every put. Needs Go, for
  * paced puts.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { ServerProcess } from "../harness/index.ts";
 import { mebibytes, QUOTA_FLAGS, quantile, say } from "./disk-load.ts";
 import { Generator, type Measurement, unwatched } from "./generator.ts";
+import { hashMs, stolenMs } from "./machine.ts";
 import { type Spread, spreadOf } from "./ratio.ts";
 
 const { values: flags } = parseArgs({
@@ -22,6 +23,7 @@ const { values: flags } = parseArgs({
     clients: { type: "string", default: "100" },
     keys: { type: "string", default: "100000" },
     storage: { type: "string", default: "memory" },
+    server: { type: "string", default: "metastore" },
   },
 });
 
@@ -48,13 +50,15 @@ async function main(): Promise<void> {
   ];
   const folder = mkdtempSync(join(tmpdir(), "metastore-steady-"));
   const generator = Generator.prepare(folder);
+  const kind = flags.server === "etcd" ? "etcd" : "metastore";
+  const storage = kind === "etcd" ? [] : ["--storage", flags.storage];
   const server = await ServerProcess.start({
-    kind: "metastore",
+    kind,
     folder,
-    flags: ["--storage", flags.storage, ...QUOTA_FLAGS, ...COMPACTION_FLAGS],
+    flags: [...storage, ...QUOTA_FLAGS, ...COMPACTION_FLAGS],
   });
   console.log(
-    `metastore, ${flags.storage}: puts of ${keys} keys by ${clients} clients; load by ${generator.title}`,
+    `${[kind, ...storage.slice(1)].join(", ")}: puts of ${keys} keys by ${clients} clients; load by ${generator.title}`,
   );
   try {
     const target = unwatched(server);
@@ -68,16 +72,24 @@ async function main(): Promise<void> {
     const residents: number[] = [];
     const sampling = setInterval(() => residents.push(server.usage().residentBytes), SAMPLE_MS);
     const steady: Measurement[] = [];
+    const speeds = [hashMs()];
+    say("the machine before it", `100 MiB hashed in ${speeds[0]!.toFixed(0)} ms`);
     try {
       while (steady.length < minutes) {
+        const stolenBeforeMs = stolenMs();
         steady.push(await generator.measure(target, { ...load, rate, seconds: 60 }));
-        sayIfSlow(steady.length, steady.at(-1)!);
+        const stolen = (stolenMs() ?? Number.NaN) - (stolenBeforeMs ?? Number.NaN);
+        speeds.push(hashMs());
+        sayIfSlow(steady.length, steady.at(-1)!, { hashMs: speeds.at(-1)!, stolenMs: stolen });
       }
     } finally {
       clearInterval(sampling);
     }
     printResident(residents);
     printPuts(steady);
+    const speed = spreadOf(speeds);
+    const range = `${speed.min.toFixed(0)} to ${speed.max.toFixed(0)}`;
+    say("the machine", `100 MiB hashed in ${speed.median.toFixed(0)} ms (${range})`);
     await server.stop();
   } finally {
     await server.kill();
@@ -87,9 +99,15 @@ async function main(): Promise<void> {
 
 const ms = (us: number): string => `${(us / 1_000).toFixed(1)} ms`;
 
-function sayIfSlow(minute: number, { p99Us, maxUs, cpuUs }: Measurement): void {
+function sayIfSlow(
+  minute: number,
+  { p99Us, maxUs, cpuUs }: Measurement,
+  machine: { readonly hashMs: number; readonly stolenMs: number },
+): void {
   if (maxUs <= SLOW_US) return;
-  say(`minute ${minute}`, `p99 ${ms(p99Us)}, at most ${ms(maxUs)}; ${cpuUs.toFixed(1)} µs of CPU a put`);
+  const taken = `p99 ${ms(p99Us)}, at most ${ms(maxUs)}; ${cpuUs.toFixed(1)} µs of CPU a put`;
+  const speed = `100 MiB hashed in ${machine.hashMs.toFixed(0)} ms, ${machine.stolenMs.toFixed(0)} ms stolen`;
+  say(`minute ${minute}`, `${taken}; ${speed}`);
 }
 
 function printPuts(minutes: readonly Measurement[]): void {
