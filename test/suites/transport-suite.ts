@@ -12,6 +12,7 @@ import { createDeferred } from "../../src/lib/deferred.ts";
 import { grpcCode, RequestError, StatusError } from "../../src/lib/errors.ts";
 import { limits } from "../../src/lib/limits.ts";
 import { silentLog } from "../../src/lib/log.ts";
+import { Pending } from "../../src/lib/pending.ts";
 import type {
   CallContext,
   DuplexStream,
@@ -95,14 +96,23 @@ export function describeTransport(name: string, create: TransportFactory): void 
     const duplex = (handle: (stream: DuplexStream) => void): MethodHandler => ({ kind: "duplex", handle });
 
     describe("unary calls", () => {
-      it("answers with the bytes of the handler, given at once or as a promise", async () => {
+      it("answers with the bytes of the handler, given at once, as a promise or pending", async () => {
         const { client } = await start({
+          "/t.T/Pending": {
+            kind: "unary",
+            handle: (request) => {
+              const pending = new Pending<Buffer>();
+              setImmediate(() => pending.settle(request));
+              return pending.map((bytes) => Buffer.concat([bytes, Buffer.from("?")]));
+            },
+          },
           "/t.T/Now": { kind: "unary", handle: (request) => Buffer.concat([request, Buffer.from("!")]) },
           "/t.T/Later": { kind: "unary", handle: async (request) => Buffer.from(request).reverse() },
         });
         assert.equal((await call(client, "/t.T/Now", Buffer.from("abc"))).toString(), "abc!");
         assert.equal((await call(client, "/t.T/Later", Buffer.from("abc"))).toString(), "cba");
         assert.equal((await call(client, "/t.T/Now", Buffer.alloc(0))).toString(), "!");
+        assert.equal((await call(client, "/t.T/Pending", Buffer.from("abc"))).toString(), "abc?");
       });
 
       it("keeps a thousand concurrent calls apart", async () => {
@@ -128,8 +138,16 @@ export function describeTransport(name: string, create: TransportFactory): void 
         );
       });
 
-      it("turns errors into their code and text, whether thrown or rejected", async () => {
+      it("turns errors into their code and text, whether thrown, rejected or what a pending answer ends with", async () => {
         const { client } = await start({
+          "/t.T/Abandoned": {
+            kind: "unary",
+            handle: () => {
+              const pending = new Pending<Buffer>();
+              setImmediate(() => pending.abandon(new RequestError("noSpace")));
+              return pending;
+            },
+          },
           "/t.T/Row": {
             kind: "unary",
             handle: () => {
@@ -152,6 +170,9 @@ export function describeTransport(name: string, create: TransportFactory): void 
         const compacted = await failure(client, "/t.T/Row");
         assert.equal(compacted.code, status.OUT_OF_RANGE);
         assert.equal(compacted.details, "etcdserver: mvcc: required revision has been compacted");
+        const abandoned = await failure(client, "/t.T/Abandoned");
+        assert.equal(abandoned.code, status.RESOURCE_EXHAUSTED);
+        assert.equal(abandoned.details, "etcdserver: mvcc: database space exceeded");
         const other = await failure(client, "/t.T/Status");
         assert.equal(other.code, status.UNIMPLEMENTED);
         assert.equal(other.details, "not served: 100% sure, ü");

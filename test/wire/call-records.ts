@@ -113,7 +113,7 @@ export class CallRecords {
           handle: (request, context) => {
             const record = this.#open(context);
             record.note(`message ${describeMessage(request)}`);
-            let answer: Promise<Buffer> | Buffer;
+            let answer: ReturnType<typeof handler.handle>;
             try {
               answer = handler.handle(request, context);
             } catch (error) {

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../../lib/clock.ts";
 import type { GrpcCode } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import type { Pending } from "../../lib/pending.ts";
 
 /**
  * What a gRPC transport does for the services, in bytes: it knows paths, streams, deadlines, metadata and status,
@@ -21,7 +22,10 @@ export interface CallContext {
 }
 
 /** Answers one request with one message; throws RequestError or StatusError for any other outcome. */
-export type UnaryHandler = (request: Buffer, context: CallContext) => Promise<Buffer> | Buffer;
+export type UnaryHandler = (
+  request: Buffer,
+  context: CallContext,
+) => Pending<Buffer> | Promise<Buffer> | Buffer;
 
 /** The answering side of a streaming call. */
 export interface ServerStream {

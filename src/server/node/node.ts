@@ -4,6 +4,7 @@ import { type ErrorName, RequestError, UsageError } from "../../lib/errors.ts";
 import { andThen } from "../../lib/eventual.ts";
 import { limits } from "../../lib/limits.ts";
 import type { Log } from "../../lib/log.ts";
+import type { Pending } from "../../lib/pending.ts";
 import type { Prng } from "../../lib/prng.ts";
 import { minTtlSeconds } from "../lease/index.ts";
 import type { KvReader, WatchHubContract } from "../mvcc/index.ts";
@@ -466,6 +467,10 @@ export class MemberNode implements ServerNode {
 
   propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]> {
     return this.#proposer.propose(command, false) as Promise<ApplyResults[K]>;
+  }
+
+  ask<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Pending<ApplyResults[K]> {
+    return this.#proposer.ask(command, false) as Pending<ApplyResults[K]>;
   }
 
   readBarrier(): Promise<void> {

@@ -1,14 +1,20 @@
 import type { Clock } from "../../lib/clock.ts";
 import { type ErrorName, RequestError } from "../../lib/errors.ts";
 import { IntMap } from "../../lib/int-map.ts";
+import { Pending } from "../../lib/pending.ts";
 import type { Command } from "../state/index.ts";
 
-interface Waiter {
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: Error) => void;
+class Waiter extends Pending<unknown> {
   readonly deadlineMs: number;
   readonly sizeBytes: number;
   readonly command: Command | undefined;
+
+  constructor(deadlineMs: number, sizeBytes: number, command: Command | undefined) {
+    super();
+    this.deadlineMs = deadlineMs;
+    this.sizeBytes = sizeBytes;
+    this.command = command;
+  }
 }
 
 export interface ProposalLimits {
@@ -62,17 +68,11 @@ export class Proposals {
   }
 
   /** Waits for the answer to command `sequence`; `command` is kept until then for `command()`, which must not change. */
-  wait(sequence: number, sizeBytes: number, command?: Command): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#sizeBytes += sizeBytes;
-      this.#waiters.set(sequence, {
-        resolve,
-        reject,
-        deadlineMs: this.#clock.nowMs() + this.#limits.timeoutMs,
-        sizeBytes,
-        command,
-      });
-    });
+  wait(sequence: number, sizeBytes: number, command?: Command): Pending<unknown> {
+    const waiter = new Waiter(this.#clock.nowMs() + this.#limits.timeoutMs, sizeBytes, command);
+    this.#sizeBytes += sizeBytes;
+    this.#waiters.set(sequence, waiter);
+    return waiter;
   }
 
   /** What is waited for, where it was given to `wait`. */
@@ -96,11 +96,11 @@ export class Proposals {
   }
 
   resolve(sequence: number, result: unknown): void {
-    this.#take(sequence)?.resolve(result);
+    this.#take(sequence)?.settle(result);
   }
 
   reject(sequence: number, error: Error): void {
-    this.#take(sequence)?.reject(error);
+    this.#take(sequence)?.abandon(error);
   }
 
   /**

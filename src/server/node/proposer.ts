@@ -1,6 +1,7 @@
 import type { Member } from "../../codec/index.ts";
 import { RequestError } from "../../lib/errors.ts";
 import { limits } from "../../lib/limits.ts";
+import type { Pending } from "../../lib/pending.ts";
 import type { ConfChangeType, RawNode } from "../raft/index.ts";
 import {
   type Command,
@@ -39,37 +40,41 @@ export class Proposer {
   }
 
   /**
-   * Resolves with the state's answer to the command. `isForLeaderOnly`: it must not reach the log through another
-   * member. Rejects with stopped, requestTooLarge, notLeader, tooManyRequests, the state's refusal, and when the outcome
-   * is unknown with a time-out.
+   * The state's answer to the command, or its refusal, or when the outcome is unknown a time-out. `isForLeaderOnly`: it
+   * must not reach the log through another member. Throws stopped, requestTooLarge, notLeader and tooManyRequests.
    */
-  propose(command: Command, isForLeaderOnly: boolean): Promise<unknown> {
+  ask(command: Command, isForLeaderOnly: boolean): Pending<unknown> {
     const { raw, proposals, run, requestSizeBytesMax, appliedIndex, wake, isEnded } = this.#options;
-    if (isEnded()) return Promise.reject(new RequestError("stopped"));
+    if (isEnded()) throw new RequestError("stopped");
     const sequence = proposals.nextSequence();
     const data = encodeCommand({ proposer: run.proposer, runId: run.runId, sequence }, command);
     if (data.length > requestSizeBytesMax + COMMAND_OVERHEAD_BYTES) {
-      return Promise.reject(new RequestError("requestTooLarge"));
+      throw new RequestError("requestTooLarge");
     }
-    try {
-      proposals.admit(data.length);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    proposals.admit(data.length);
     // A follower would send it on, to a leader that knows better.
-    if (isForLeaderOnly && !raw.isLeader) return Promise.reject(new RequestError("notLeader"));
+    if (isForLeaderOnly && !raw.isLeader) throw new RequestError("notLeader");
     const isBehind = raw.committed - appliedIndex() > limits.applyLagEntriesMax;
     const isLeaderless = raw.leader === 0n || proposals.hasLeaderless;
     if (isBehind || isLeaderless || !raw.propose(data)) {
       if (isBehind || isForLeaderOnly || !this.#isLeaderAwaited()) {
         proposals.failedTotal++;
-        return Promise.reject(new RequestError("tooManyRequests"));
+        throw new RequestError("tooManyRequests");
       }
       proposals.keep(sequence, data);
     }
     const answer = proposals.wait(sequence, data.length, isOfClient(command) ? command : undefined);
     wake();
     return answer;
+  }
+
+  /** The same as a promise, which all of it rejects. */
+  propose(command: Command, isForLeaderOnly: boolean): Promise<unknown> {
+    try {
+      return this.ask(command, isForLeaderOnly).promise();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Resolves with the members after the change. Rejects with stopped, noLeader, the state's refusal, a time-out. */
@@ -83,7 +88,7 @@ export class Proposer {
     }
     const answer = proposals.wait(sequence, context.length);
     wake();
-    return answer as Promise<Member[]>;
+    return answer.promise() as Promise<Member[]>;
   }
 
   /** Gives raft what waits for a leader, where there is one. */

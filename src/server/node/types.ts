@@ -9,6 +9,7 @@ import type {
   PutResponse,
   TxnResponse,
 } from "../../codec/index.ts";
+import type { Pending } from "../../lib/pending.ts";
 import type { KvReader, WatchHubContract } from "../mvcc/index.ts";
 import type { SnapshotMetadata } from "../raft/index.ts";
 import type { Command, StateSnapshot } from "../state/index.ts";
@@ -54,6 +55,11 @@ export interface ServerNode {
    * requestTooLarge, tooManyRequests, timeout (outcome unknown), stopped, or the error that applying it gave.
    */
   propose<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Promise<ApplyResults[K]>;
+  /**
+   * The same without a promise, for what comes often. What is refused at once (requestTooLarge, tooManyRequests, stopped) is
+   * thrown.
+   */
+  ask<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Pending<ApplyResults[K]>;
   /** Resolves when reading local state is linearizable: a read index confirmed and applied. */
   readBarrier(): Promise<void>;
   /** Whether `costBytes` more would fit in the quota (semantics-kv-mvcc 10). */

@@ -31,7 +31,7 @@ export class UnaryCall extends GrpcCall {
     if (this.isFinished) return;
     this.#hasRequest = true;
     this.options.observer?.received(this.path, message.length);
-    let answer: Promise<Buffer> | Buffer;
+    let answer: ReturnType<UnaryHandler>;
     try {
       answer = this.#handle(message, this);
     } catch (error) {

@@ -96,14 +96,14 @@ export function createKvService(context: ServiceContext): Record<string, MethodH
     const refusal = guard.refuseByQuota(putCost(request));
     if (refusal !== undefined) return refusal;
     assertValidPut(request);
-    return node.propose<"put">({ kind: "put", request }).then(answerPut);
+    return node.ask<"put">({ kind: "put", request }).map(answerPut);
   };
 
   const deleteRange: UnaryHandler = (bytes, call) => {
     const request = decodeDeleteRangeRequest(bytes);
     guard.admit(call, false);
     assertValidDeleteRange(request);
-    return node.propose<"deleteRange">({ kind: "deleteRange", request }).then(answerDeleteRange);
+    return node.ask<"deleteRange">({ kind: "deleteRange", request }).map(answerDeleteRange);
   };
 
   const txn: UnaryHandler = (bytes, call) => {
@@ -112,7 +112,7 @@ export function createKvService(context: ServiceContext): Record<string, MethodH
     const refusal = guard.refuseByQuota(txnCost(request));
     if (refusal !== undefined) return refusal;
     assertValidTxn(request, txnOpsMax);
-    if (!isReadOnlyTxn(request)) return node.propose<"txn">({ kind: "txn", request }).then(answerTxn);
+    if (!isReadOnlyTxn(request)) return node.ask<"txn">({ kind: "txn", request }).map(answerTxn);
     if (isSerializableTxn(request)) return readHere(() => readTxn(request));
     return node.readBarrier().then(() => readTxn(request));
   };

@@ -149,7 +149,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
     this.#reader?.stop();
   }
 
-  protected fail(error: unknown): void {
+  fail(error: unknown): void {
     this.finish(toStatus(error, this.options.log));
   }
 
@@ -167,7 +167,7 @@ export abstract class GrpcCall extends WireStream implements CallContext, Messag
   }
 
   /** The one answer of a call that went well. */
-  protected answer(message: Buffer): void {
+  answer(message: Buffer): void {
     if (this.isFinished) return;
     this.options.observer?.sent(this.path, message.length);
     this.isFinished = true;

@@ -1,3 +1,4 @@
+import { Pending, type PendingListener } from "../../../lib/pending.ts";
 import type { TransportOptions, UnaryHandler } from "../transport.ts";
 import { GrpcCall } from "./grpc-call.ts";
 import { unexpectedEnd } from "./grpc-status.ts";
@@ -5,7 +6,7 @@ import type { RequestHead } from "./request-head.ts";
 import type { StreamHost } from "./wire-stream.ts";
 
 /** One request, one answer. The handler runs as soon as the request is whole; the half-close is not waited for. */
-export class UnaryCall extends GrpcCall {
+export class UnaryCall extends GrpcCall implements PendingListener<Buffer> {
   readonly #handle: UnaryHandler;
   #hasRequest = false;
 
@@ -29,6 +30,7 @@ export class UnaryCall extends GrpcCall {
     this.stopReading();
     const answer = this.#handle(message, this);
     if (Buffer.isBuffer(answer)) this.answer(answer);
+    else if (answer instanceof Pending) answer.listen(this);
     else
       answer.then(
         (answered) => this.answer(answered),

@@ -7,6 +7,7 @@ import type {
 import { alarmAction, alarmType } from "../../../../src/codec/index.ts";
 import { SystemClock } from "../../../../src/lib/clock.ts";
 import { RequestError } from "../../../../src/lib/errors.ts";
+import { Pending } from "../../../../src/lib/pending.ts";
 import { createPrng } from "../../../../src/lib/prng.ts";
 import { Lessor } from "../../../../src/server/lease/index.ts";
 import {
@@ -95,6 +96,15 @@ export class FakeNode implements ServerNode {
     if (this.kv.loader !== undefined) await this.kv.loader.load(this.#wants(command));
     // The results are those of the command's own kind; the compiler cannot follow K through the switch.
     return this.#apply(command) as ApplyResults[K];
+  }
+
+  ask<K extends Command["kind"]>(command: Extract<Command, { kind: K }>): Pending<ApplyResults[K]> {
+    const pending = new Pending<ApplyResults[K]>();
+    this.propose<K>(command).then(
+      (answer) => pending.settle(answer),
+      (error) => pending.abandon(error),
+    );
+    return pending;
   }
 
   async readBarrier(): Promise<void> {

@@ -45,7 +45,7 @@ describe("Proposals", () => {
     const proposals = new Proposals(clock, limits);
     const wait = (): number => {
       const sequence = proposals.nextSequence();
-      proposals.wait(sequence, 60).catch(() => {});
+      void proposals.wait(sequence, 60);
       return sequence;
     };
     proposals.resolve(wait(), undefined);
@@ -68,11 +68,11 @@ describe("Proposals", () => {
     const late = proposals.wait(proposals.nextSequence(), 1);
     clock.advance(2000);
     proposals.expire(() => "timeout");
-    await assert.rejects(early, /request timed out/);
+    await assert.rejects(early.promise(), /request timed out/);
     assert.equal(proposals.pending, 1);
     clock.advance(5000);
     proposals.expire(() => "timeout");
-    await assert.rejects(late, /request timed out/);
+    await assert.rejects(late.promise(), /request timed out/);
   });
 
   it("says why nobody answered, by when the command came in", async () => {
@@ -82,7 +82,7 @@ describe("Proposals", () => {
     const waiting = proposals.wait(proposals.nextSequence(), 1);
     clock.advance(7000);
     proposals.expire((sinceMs) => (sinceMs === 300 ? "timeoutLeaderFailed" : "timeout"));
-    await assert.rejects(waiting, /possibly due to previous leader failure/);
+    await assert.rejects(waiting.promise(), /possibly due to previous leader failure/);
   });
 
   it("keeps commands that found no leader, in their order, and drops those that have expired", async () => {
@@ -97,7 +97,7 @@ describe("Proposals", () => {
     }
     clock.advance(1);
     proposals.expire(() => "timeout");
-    await assert.rejects(expired, /request timed out/);
+    await assert.rejects(expired.promise(), /request timed out/);
     const offered: string[] = [];
     proposals.offer((data) => {
       offered.push(String(data));
@@ -114,6 +114,6 @@ describe("Proposals", () => {
     const proposals = new Proposals(new SimClock(), limits);
     const waiting = [1, 2].map(() => proposals.wait(proposals.nextSequence(), 1));
     proposals.stop(new RequestError("stopped"));
-    for (const each of waiting) await assert.rejects(each, /server stopped/);
+    for (const each of waiting) await assert.rejects(each.promise(), /server stopped/);
   });
 });

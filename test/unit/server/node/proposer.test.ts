@@ -133,6 +133,23 @@ describe("Proposer", () => {
     assert.equal(proposals.pending, 0);
   });
 
+  it("asked without a promise, throws what it refuses at once and answers within the turn that the state does", () => {
+    const { raw, taken, proposals, proposer, state } = setUp();
+    const heard: unknown[] = [];
+    const listener = {
+      answer: (value: unknown) => heard.push(value),
+      fail: (error: Error) => heard.push(error),
+    };
+    proposer.ask(revoke, false).listen(listener);
+    proposals.resolve(decodeCommand(taken[0]!).id.sequence, "answer");
+    assert.deepEqual(heard, ["answer"]);
+    raw.isLeader = false;
+    assert.throws(() => proposer.ask(revoke, true), refusal("notLeader"));
+    state.isEnded = true;
+    assert.throws(() => proposer.ask(revoke, false), refusal("stopped"));
+    assert.equal(proposals.pending, 0);
+  });
+
   it("answers stopped once the member has ended", async () => {
     const { taken, changes, proposer, state } = setUp();
     state.isEnded = true;
