@@ -1,3 +1,5 @@
+import { assert } from "./assert.ts";
+
 /** Who waits for a Pending. One of the two is called, once. */
 export interface PendingListener<T> {
   answer(value: T): void;
@@ -27,8 +29,9 @@ export class Pending<T> implements PromiseLike<T> {
     return mapped;
   }
 
-  /** To be called once. */
+  /** To be called once; then() does so too. */
   listen(listener: PendingListener<T>): void {
+    assert(this.#listener === undefined, "a pending value has one listener");
     this.#listener = listener;
     if (this.#isSettled) this.#tell(listener);
   }

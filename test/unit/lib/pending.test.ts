@@ -36,6 +36,12 @@ describe("Pending", () => {
     assert.deepEqual(heard, [1]);
   });
 
+  it("has one listener", () => {
+    const pending = new Pending<number>();
+    heardOf(pending);
+    assert.throws(() => heardOf(pending), { name: "AssertionError" });
+  });
+
   it("gives what its conversion makes of the value, before and after that is there", () => {
     for (const isEarly of [false, true]) {
       const pending = new Pending<number>();
