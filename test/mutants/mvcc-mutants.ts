@@ -100,4 +100,11 @@ export const mvccMutants: readonly Mutant[] = [
     from: "return this.#engine.newest(record.key, revision) === record;",
     to: "return this.#engine.newest(record.key, revision) !== undefined;",
   },
+  {
+    number: 515,
+    rule: "while a snapshot is read, nothing is removed that it has",
+    file: "store.ts",
+    from: "const release = isAtHand ? this.#compactor.pin(compactRevision) :",
+    to: "const release = isAtHand ? () => {} :",
+  },
 ];

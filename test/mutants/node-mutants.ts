@@ -234,8 +234,8 @@ export const nodeMutants: readonly Mutant[] = [
     number: 137,
     rule: "what is for the leader alone is not sent on by another member",
     file: "proposer.ts",
-    from: "if (isForLeaderOnly && !raw.isLeader) return",
-    to: "if (isForLeaderOnly && isEnded()) return",
+    from: "if (isForLeaderOnly && !raw.isLeader) throw",
+    to: "if (isForLeaderOnly && isEnded()) throw",
     tests: amongOthers,
   },
   {
