@@ -88,20 +88,6 @@ export const mvccMutants: readonly Mutant[] = [
   },
   {
     number: 513,
-    rule: "a snapshot holds the deletion that compaction keeps, at the compact revision",
-    file: "store.ts",
-    from: "if (record.tombstone && record.main < revision) return false;",
-    to: "if (record.tombstone && record.main <= revision) return false;",
-  },
-  {
-    number: 514,
-    rule: "a snapshot leaves out what is older than what compaction keeps of a key",
-    file: "store.ts",
-    from: "return this.#engine.newest(record.key, revision) === record;",
-    to: "return this.#engine.newest(record.key, revision) !== undefined;",
-  },
-  {
-    number: 515,
     rule: "while a snapshot is read, nothing is removed that it has",
     file: "store.ts",
     from: "const release = isAtHand ? this.#compactor.pin(compactRevision) :",

@@ -224,4 +224,18 @@ export const storageMutants: readonly Mutant[] = [
     from: "total += first.findIndex(({ key }) => key >= end);",
     to: "total += first.findIndex(({ key }) => key > end);",
   },
+  {
+    number: 240,
+    rule: "a snapshot holds the deletion that compaction keeps, at the compact revision",
+    file: "key-history.ts",
+    from: "return !isDroppedTombstone(record, revision) && this.newest(revision) === record;",
+    to: "return !record.tombstone && this.newest(revision) === record;",
+  },
+  {
+    number: 241,
+    rule: "a snapshot leaves out what is older than what compaction keeps of a key",
+    file: "key-history.ts",
+    from: "return !isDroppedTombstone(record, revision) && this.newest(revision) === record;",
+    to: "return !isDroppedTombstone(record, revision) && this.newest(revision) !== undefined;",
+  },
 ];

@@ -1,10 +1,12 @@
 import { assert } from "../../lib/assert.ts";
 import type { Eventual, EventualItems } from "../../lib/eventual.ts";
-import type { RecordCursor, VersionedRecord } from "../storage/index.ts";
+import type { KeptCursor, RecordCursor, VersionedRecord } from "../storage/index.ts";
 
 export type RecordPage = readonly VersionedRecord[];
 
 const PAGE_RECORDS = 256;
+/** To look at one takes a fraction of a microsecond. */
+const LOOKED_AT_RECORDS = 1_024;
 
 /** A cursor that may be closed at any time and more than once, also while a page is on its way. */
 export class PageReader {
@@ -45,19 +47,20 @@ export function pagesOf(reader: PageReader, isAtHand: boolean, check: () => void
 }
 
 /**
- * The records at hand that `isKept` says yes to, in pages; otherwise as pagesOf. A turn ends with each page of which
- * nothing is kept: there may be millions of them in a row.
+ * The pages of what is kept, with `check` before each. A turn ends where nothing is kept of a page: there may be millions
+ * of records in a row that are to go.
  */
 export async function* pagesKept(
-  reader: PageReader,
+  cursor: KeptCursor,
   check: () => void,
-  isKept: (record: VersionedRecord) => boolean,
   yieldTurn: () => Promise<void>,
 ): AsyncGenerator<RecordPage> {
-  for (const page of pagesNow(reader, check)) {
-    const kept = page.filter(isKept);
-    if (kept.length > 0) yield kept;
-    else await yieldTurn();
+  for (let isLast = false; !isLast; ) {
+    check();
+    const page = cursor.next(LOOKED_AT_RECORDS);
+    ({ isLast } = page);
+    if (page.records.length > 0) yield page.records;
+    else if (!isLast) await yieldTurn();
   }
 }
 

@@ -13,7 +13,7 @@ import { type ByteString, compare, OPEN_END } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RequestError } from "../../lib/errors.ts";
 import type { Eventual, EventualItems } from "../../lib/eventual.ts";
-import type { Engine, EngineLoader, EngineStats, EngineView, VersionedRecord } from "../storage/index.ts";
+import type { Engine, EngineLoader, EngineStats, EngineView } from "../storage/index.ts";
 import { type CompactionHash, type CompactionObserver, Compactor } from "./compaction.ts";
 import { type HashScope, hashRecords } from "./hash.ts";
 import { OperationCounts } from "./operation-counts.ts";
@@ -261,35 +261,35 @@ export class Store implements KvReader, KvWriter {
    */
   openSnapshot(afterRevision = 0): StoreSnapshot {
     const epoch = this.#epoch;
-    const reader = new PageReader(this.#engine.records(afterRevision + 1, this.#currentRevision));
-    const isAtHand = this.loader === undefined;
-    const compactRevision = this.#compactRevision;
-    const { finishedRevision } = this.#compactor;
-    // Where it costs no read, what is to be removed is left out: nobody loads, and removes, it again.
-    const isLeftOut = isAtHand && finishedRevision < compactRevision;
-    // What is left out may go meanwhile.
-    const release = isAtHand ? this.#compactor.pin(compactRevision) : this.#compactor.hold();
     const check = (): void => {
       if (epoch !== this.#epoch) throw new RequestError("leaderChanged");
     };
-    const isKept = (record: VersionedRecord): boolean => this.#survives(record, compactRevision);
+    const from = afterRevision + 1;
+    const currentRevision = this.#currentRevision;
+    const compactRevision = this.#compactRevision;
+    const state = { currentRevision, compactRevision };
+    const { finishedRevision } = this.#compactor;
+    const isAtHand = this.loader === undefined;
+    // Where it costs no read, what is to be removed is left out: nobody loads, and removes, it again; it may go meanwhile.
+    const kept =
+      isAtHand && finishedRevision < compactRevision
+        ? this.#engine.kept?.(from, currentRevision, compactRevision)
+        : undefined;
+    const release = isAtHand ? this.#compactor.pin(compactRevision) : this.#compactor.hold();
+    if (kept !== undefined) {
+      const pages = pagesKept(kept, check, this.#yieldTurn);
+      return { ...state, finishedCompactRevision: compactRevision, pages, close: release };
+    }
+    const reader = new PageReader(this.#engine.records(from, currentRevision));
     return {
-      currentRevision: this.#currentRevision,
-      compactRevision,
-      finishedCompactRevision: isLeftOut ? compactRevision : finishedRevision,
-      pages: isLeftOut ? pagesKept(reader, check, isKept, this.#yieldTurn) : pagesOf(reader, isAtHand, check),
+      ...state,
+      finishedCompactRevision: finishedRevision,
+      pages: pagesOf(reader, isAtHand, check),
       close: () => {
         reader.close();
         release();
       },
     };
-  }
-
-  /** Whether a compaction at `revision` keeps the record (law E3 of the engine). */
-  #survives(record: VersionedRecord, revision: number): boolean {
-    if (record.main > revision) return true;
-    if (record.tombstone && record.main < revision) return false;
-    return this.#engine.newest(record.key, revision) === record;
   }
 
   /**

@@ -87,6 +87,12 @@ export interface RecordCursor {
   close(): void;
 }
 
+/** Reads what is kept of history, in bites. */
+export interface KeptCursor {
+  /** What is kept of the next `lookedAtMax` records. To be called until the last. */
+  next(lookedAtMax: number): { readonly records: readonly VersionedRecord[]; readonly isLast: boolean };
+}
+
 /**
  * The versioned store under MVCC. It sits at versioned records rather than raw bytes, so that a memory engine
  * and a disk engine can each be good at it.
@@ -110,6 +116,11 @@ export interface Engine extends EngineView {
    * is replaced.
    */
   records(fromMain: number, toMain: number): RecordCursor;
+  /**
+   * records() without those that a compaction at `revision` removes, which may go on meanwhile. Only where there is no
+   * loader.
+   */
+  kept?(fromMain: number, toMain: number, revision: number): KeptCursor;
   /**
    * Starts or goes on with the removal up to `revision`; one bite that looks at about `recordsMax` records. True
    * when finished. A higher revision than the one under way starts anew, a lower one goes on with it. `onPassed` is

@@ -33,6 +33,12 @@ export class KeyHistory {
     return this.#older[countUpTo(this.#older, revision) - 1];
   }
 
+  /** Whether a compaction at `revision` keeps the record, which is one of these, or was before another compaction. */
+  keeps(record: VersionedRecord, revision: number): boolean {
+    if (record.main > revision) return true;
+    return !isDroppedTombstone(record, revision) && this.newest(revision) === record;
+  }
+
   /**
    * Forgets what a compaction at `revision` removes: what is older than the newest record up to it, and that one
    * too when it is a tombstone below `revision`. False when nothing is left.

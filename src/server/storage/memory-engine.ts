@@ -5,6 +5,7 @@ import {
   type EngineReplacement,
   type EngineStats,
   isBeforeEnd,
+  type KeptCursor,
   type KeyInterval,
   type RangeRead,
   type RecordCursor,
@@ -92,6 +93,19 @@ export class MemoryEngine implements Engine {
         return records;
       },
       close() {},
+    };
+  }
+
+  kept(fromMain: number, toMain: number, revision: number): KeptCursor {
+    let after: VersionedRecord | undefined;
+    return {
+      next: (lookedAtMax) => {
+        const records: VersionedRecord[] = [];
+        after = this.#log.visit(fromMain, toMain, after, lookedAtMax, (record, history) => {
+          if (history.keeps(record, revision)) records.push(record);
+        });
+        return { records, isLast: after === undefined };
+      },
     };
   }
 
@@ -237,13 +251,12 @@ export class MemoryEngine implements Engine {
 
   /** Whether compaction at `revision` keeps the record; the history of its key is compacted on the way. */
   #survives(record: VersionedRecord, history: KeyHistory, revision: number): boolean {
-    if (history.compact(revision)) {
-      if (history.newest(revision) === record) return true;
-    } else if (this.#table.get(record.key) === history) {
+    if (!history.compact(revision) && this.#table.get(record.key) === history) {
       // Else the key is gone already, and may have come back with another history.
       this.#table.delete(record.key);
       this.#dead.delete(record.key);
     }
+    if (history.keeps(record, revision)) return true;
     this.#sizeBytes -= costOf(record);
     return false;
   }

@@ -88,6 +88,37 @@ export class RecordLog {
   }
 
   /**
+   * Shows `visit` records with fromMain <= main <= toMain and the histories of their keys, `recordsMax` of them, behind
+   * `after` where it is given. Returns the last one, to go on after; undefined when there are no more.
+   */
+  visit(
+    fromMain: number,
+    toMain: number,
+    after: VersionedRecord | undefined,
+    recordsMax: number,
+    visit: (record: VersionedRecord, history: KeyHistory) => void,
+  ): VersionedRecord | undefined {
+    let [chunkIndex, index] =
+      after === undefined ? this.#locate(fromMain, 0) : this.#locate(after.main, after.sub + 1);
+    for (let visited = 0; visited < recordsMax; ) {
+      const chunk = this.#chunks[chunkIndex];
+      if (chunk === undefined) return undefined;
+      const record = chunk.records[index];
+      if (record === undefined) {
+        chunkIndex++;
+        index = 0;
+        continue;
+      }
+      if (record.main > toMain) return undefined;
+      visit(record, chunk.histories[index] as KeyHistory);
+      after = record;
+      visited++;
+      index++;
+    }
+    return after;
+  }
+
+  /**
    * Passes the records with main <= toMain, from the chunk of `after` on, with their histories to `isKept` and removes
    * those it says no to: whole chunks, until about `recordsMax` are done. Returns the last record passed, to go on
    * after; undefined when all are done.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createDeferred } from "../../../../src/lib/deferred.ts";
-import { PageReader, pagesOf, type RecordPage } from "../../../../src/server/mvcc/record-pages.ts";
-import type { RecordCursor } from "../../../../src/server/storage/index.ts";
+import { PageReader, pagesKept, pagesOf, type RecordPage } from "../../../../src/server/mvcc/record-pages.ts";
+import type { KeptCursor, RecordCursor } from "../../../../src/server/storage/index.ts";
 import { put } from "../../../suites/engine-suite.ts";
 
 const pages: RecordPage[] = [[put("a", 2, 0)], [put("b", 3, 0)], []];
@@ -44,6 +44,28 @@ describe("PageReader", () => {
       await Promise.allSettled([next]);
       assert.equal(cursor.closes, 1);
     }
+  });
+});
+
+describe("pagesKept", () => {
+  it("gives the pages with something in them, ends a turn for each other, and asks before each", async () => {
+    const bites: RecordPage[] = [[], [put("a", 2, 0)], [], [], [put("b", 3, 0)]];
+    let [index, turns, checks] = [0, 0, 0];
+    const cursor: KeptCursor = {
+      next: () => ({ records: bites[index++]!, isLast: index === bites.length }),
+    };
+    const seen: RecordPage[] = [];
+    const check = (): void => {
+      if (++checks > bites.length) throw new Error("over");
+    };
+    const yieldTurn = async (): Promise<void> => {
+      turns++;
+    };
+    for await (const page of pagesKept(cursor, check, yieldTurn)) seen.push(page);
+    assert.deepEqual(seen, [bites[1], bites[4]]);
+    assert.deepEqual([turns, checks], [3, 5]);
+    index = 0;
+    await assert.rejects(pagesKept(cursor, check, yieldTurn).next(), /over/);
   });
 });
 

@@ -186,8 +186,8 @@ describe("Store", () => {
 
   it("a snapshot that is read while a compaction removes has what it had, and holds up neither it nor the loop", async () => {
     const { store, engine } = createStore();
-    for (let i = 0; i < 20_000; i++) store.put(putOf(`k${i % 100}`, String(i)));
-    store.compact(19_000);
+    for (let i = 0; i < 60_000; i++) store.put(putOf(`k${i % 100}`, String(i)));
+    store.compact(59_000);
     const snapshot = store.openSnapshot();
     let turns = 0;
     let isRead = false;
@@ -197,9 +197,9 @@ describe("Store", () => {
     const gathered = await gatheredFrom(snapshot);
     isRead = true;
     await counted;
-    assert.ok(turns > 10, `${turns} turns for 19,000 records that are left out`);
+    assert.ok(turns > 10, `${turns} turns for 59,000 records that are left out`);
     await store.compactionFinished();
-    assert.equal(engine.stats().records, 20_001 - 19_000 + 100, "removed while the snapshot is open");
+    assert.equal(engine.stats().records, 60_001 - 59_000 + 100, "removed while the snapshot is open");
     snapshot.close();
     const after = store.openSnapshot();
     assert.deepEqual(gathered, [...recordsIn(after)]);

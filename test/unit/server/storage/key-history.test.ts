@@ -40,6 +40,24 @@ describe("KeyHistory", () => {
     assert.equal(history.newest(10)?.main, 10);
   });
 
+  it("keeps what a compaction would leave, and says so before it, after it and after earlier ones", () => {
+    for (let revision = 1; revision <= 11; revision++) {
+      for (const earlier of [0, 3, 7, revision]) {
+        const [history, records] = [createHistory(), createHistory()];
+        const all = [2, 4, 6, 8, 10].map((main) => records.newest(main)!);
+        const same = [2, 4, 6, 8, 10].map((main) => history.newest(main)!);
+        if (earlier > 0 && earlier <= revision) history.compact(earlier);
+        const newestUpTo = all.findLast(({ main }) => main <= revision)?.main;
+        const expected = all.filter(
+          ({ main, tombstone: isTombstone }) =>
+            main > revision || (main === newestUpTo && !(isTombstone && main < revision)),
+        );
+        const kept = same.filter((record) => history.keeps(record, revision));
+        assert.deepEqual(kept, expected, `at ${revision}, compacted at ${earlier}`);
+      }
+    }
+  });
+
   it("a tombstone at the end leaves nothing once the revision is past it", () => {
     const history = new KeyHistory(put("a", 2, 0));
     history.push(tombstone("a", 3, 0));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createPrng } from "../../../../src/lib/prng.ts";
 import type { VersionedRecord } from "../../../../src/server/storage/engine.ts";
 import { MemoryEngine, RECORD_OVERHEAD_BYTES } from "../../../../src/server/storage/memory-engine.ts";
 import { engineSuite, put, tombstone } from "../../../suites/engine-suite.ts";
@@ -24,6 +25,34 @@ describe("MemoryEngine", () => {
     while (!engine.compactStep(50_000, 1_000)) steps++;
     assert.ok(steps >= 45 && steps <= 51, `${steps} bites of a thousand`);
     assert.equal(engine.stats().records, 2);
+  });
+
+  it("what a compaction keeps is read in bites, before it, while it removes and after it", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const prng = createPrng(seed);
+      const history = Array.from({ length: 3_000 }, (_, i) => {
+        const key = `k${prng.below(200)}`;
+        return prng.below(10) < 3 ? tombstone(key, i + 2, 0) : put(key, i + 2, 0);
+      });
+      const [engine, compacted] = [new MemoryEngine(), new MemoryEngine()];
+      engine.append(history);
+      compacted.append(history);
+      const revision = 2 + prng.below(3_000);
+      while (!compacted.compactStep(revision, 10_000));
+      const expected = compacted.records(0, 2_900).next(10_000);
+      let isCompacted = false;
+      for (let reading = 0; reading < 3; reading++) {
+        const cursor = engine.kept(0, 2_900, revision);
+        const kept: VersionedRecord[] = [];
+        for (let isLast = false; !isLast; ) {
+          const bite = cursor.next(1 + prng.below(400));
+          kept.push(...bite.records);
+          ({ isLast } = bite);
+          if (reading > 0 && !isCompacted) isCompacted = engine.compactStep(revision, 1 + prng.below(200));
+        }
+        assert.deepEqual(kept, expected, `seed ${seed}, reading ${reading}`);
+      }
+    }
   });
 
   it("what compaction leaves is packed, so that a long life does not leave tiny chunks", () => {

@@ -51,6 +51,28 @@ describe("RecordLog", () => {
     }
   });
 
+  it("shows any stretch of revisions in bites, whatever is removed between them", () => {
+    const log = createLog(5_000);
+    const seen: number[] = [];
+    let after: VersionedRecord | undefined;
+    let bites = 0;
+    do {
+      after = log.visit(100, 2_000, after, 300, ({ main, sub }) => seen.push(2 * main + sub));
+      bites++;
+      // What has been seen goes, and chunks move.
+      if (bites === 5) filterAll(log, 700, 100_000, () => false);
+    } while (after !== undefined);
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 3_802 }, (_, i) => 200 + i),
+    );
+    assert.equal(bites, 13);
+    assert.equal(
+      log.visit(9_000, 9_999, undefined, 10, () => assert.fail("there is none")),
+      undefined,
+    );
+  });
+
   it("removes what is not kept, up to a revision in the middle of a chunk", () => {
     for (const bite of [1, 512, 700, 100_000]) {
       const log = createLog(5_000);
