@@ -87,6 +87,12 @@ function createLoadingState() {
   };
 }
 
+async function gathered(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return all;
+}
+
 describe("StateMachine", () => {
   it("refuses what takes space while a NOSPACE alarm is active, and nothing else", () => {
     const state = createState();
@@ -191,11 +197,11 @@ describe("StateMachine", () => {
       const commands = randomCommands(createPrng(seed), 60);
       for (const command of commands.slice(0, 30)) applyTo(state, command);
       const earlier = state.openSnapshot();
-      const earlierChunks = [...(earlier.chunks as Iterable<Buffer>)];
+      const earlierChunks = await gathered(earlier.chunks);
       earlier.close();
       for (const command of commands.slice(30)) applyTo(state, command);
       const later = state.openSnapshot(earlier.extent);
-      const chunks = [...(later.chunks as Iterable<Buffer>)];
+      const chunks = await gathered(later.chunks);
       later.close();
       if (later.isContinued) {
         const records = earlierChunks.slice(earlier.extent.headChunks);
