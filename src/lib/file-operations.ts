@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
-import type { Clock } from "./clock.ts";
 import type { Fs, FsFile } from "./fs.ts";
+import { type Pace, rest } from "./pace.ts";
 
 /** Compositions of the operations of Fs. */
 
@@ -86,13 +86,6 @@ export async function retire(fs: Fs, path: string): Promise<string> {
   return retired;
 }
 
-/** How work in the background leaves the disk to others. */
-export interface Pace {
-  readonly clock: Clock;
-  /** Somebody waits for the end: no rests. */
-  readonly isHurried: () => boolean;
-}
-
 /**
  * Removes a file that nothing needs any more, a few blocks at a time, with rests between them. A file system that tells
  * its disk what it frees (mounted with "discard") lets other syncs wait meanwhile: 100 MiB at once keep the log waiting for
@@ -106,15 +99,10 @@ export async function freeInSteps(fs: Fs, path: string, pace?: Pace): Promise<vo
       bytes -= FREED_BYTES_MAX;
       await file.truncate(bytes);
       await file.sync();
-      if (pace !== undefined) await rest(pace, fromMs);
+      if (pace !== undefined) await rest(pace, fromMs, FREE_REST_FACTOR);
     }
   } finally {
     await file.close();
   }
   await fs.unlink(path);
-}
-
-async function rest({ clock, isHurried }: Pace, fromMs: number): Promise<void> {
-  const restMs = FREE_REST_FACTOR * (clock.nowMs() - fromMs);
-  if (restMs > 0 && !isHurried()) await new Promise<void>((resolve) => clock.after(restMs, resolve));
 }

@@ -16,7 +16,10 @@ export function hashMs(): number {
   return performance.now() - startMs;
 }
 
-/** Time that the host has kept from this machine's cores since it started, divided by their number; undefined where the system does not tell. */
+/**
+ * Time that the host has kept from this machine's cores since it started, divided by their number; undefined where the
+ * system does not tell.
+ */
 export function stolenMs(): number | undefined {
   try {
     const [line = ""] = readFileSync("/proc/stat", "utf8").split("\n");

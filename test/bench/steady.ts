@@ -1,10 +1,10 @@
 /**
  * An hour of steady load: npm run bench:steady -- [--minutes 60] [--share 0.7] [--clients 100] [--keys 100000]
- * [--storage memory] [--server etcd]. Measures how many puts a second the server takes at most, then puts a share of that for the time
- * given, a minute at a time, and prints resident memory for each ten minutes, by how much it moved after the first ten, the
- * slowest put, and each minute in which a put took over a second, with what a put cost in CPU, how fast the machine was and
- * what its host kept from it. History is compacted every ten seconds, for without that it grows with every put. Needs Go, for
- * paced puts.
+ * [--storage memory] [--server etcd]. Measures how many puts a second the server takes at most, then puts a share of that
+ * for the time given, a minute at a time, and prints resident memory for each ten minutes, by how much it moved after the
+ * first ten, the slowest put, and each minute in which a put took over a second, with what a put cost in CPU, how fast the
+ * machine was and what its host kept from it. History is compacted every ten seconds, for without that it grows with every
+ * put. Needs Go, for paced puts.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -78,9 +78,13 @@ async function main(): Promise<void> {
       while (steady.length < minutes) {
         const stolenBeforeMs = stolenMs();
         steady.push(await generator.measure(target, { ...load, rate, seconds: 60 }));
-        const stolen = (stolenMs() ?? Number.NaN) - (stolenBeforeMs ?? Number.NaN);
+        const stolenAfterMs = stolenMs();
+        const isTold = stolenBeforeMs !== undefined && stolenAfterMs !== undefined;
         speeds.push(hashMs());
-        sayIfSlow(steady.length, steady.at(-1)!, { hashMs: speeds.at(-1)!, stolenMs: stolen });
+        sayIfSlow(steady.length, steady.at(-1)!, {
+          hashMs: speeds.at(-1)!,
+          stolenMs: isTold ? stolenAfterMs - stolenBeforeMs : undefined,
+        });
       }
     } finally {
       clearInterval(sampling);
@@ -102,11 +106,12 @@ const ms = (us: number): string => `${(us / 1_000).toFixed(1)} ms`;
 function sayIfSlow(
   minute: number,
   { p99Us, maxUs, cpuUs }: Measurement,
-  machine: { readonly hashMs: number; readonly stolenMs: number },
+  machine: { readonly hashMs: number; readonly stolenMs: number | undefined },
 ): void {
   if (maxUs <= SLOW_US) return;
   const taken = `p99 ${ms(p99Us)}, at most ${ms(maxUs)}; ${cpuUs.toFixed(1)} µs of CPU a put`;
-  const speed = `100 MiB hashed in ${machine.hashMs.toFixed(0)} ms, ${machine.stolenMs.toFixed(0)} ms stolen`;
+  const stolen = machine.stolenMs === undefined ? "unknown" : `${machine.stolenMs.toFixed(0)} ms`;
+  const speed = `100 MiB hashed in ${machine.hashMs.toFixed(0)} ms, stolen by the host: ${stolen}`;
   say(`minute ${minute}`, `${taken}; ${speed}`);
 }
 

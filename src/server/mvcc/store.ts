@@ -271,10 +271,9 @@ export class Store implements KvReader, KvWriter {
     const { finishedRevision } = this.#compactor;
     const isAtHand = this.loader === undefined;
     // Where it costs no read, what is to be removed is left out: nobody loads, and removes, it again; it may go meanwhile.
-    const kept =
-      isAtHand && finishedRevision < compactRevision
-        ? this.#engine.kept?.(from, currentRevision, compactRevision)
-        : undefined;
+    const isLeftOut = isAtHand && finishedRevision < compactRevision;
+    const kept = isLeftOut ? this.#engine.kept?.(from, currentRevision, compactRevision) : undefined;
+    assert(!isLeftOut || kept !== undefined, "an engine without a loader tells what a compaction keeps");
     const release = isAtHand ? this.#compactor.pin(compactRevision) : this.#compactor.hold();
     if (kept !== undefined) {
       const pages = pagesKept(kept, check, this.#yieldTurn);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { EventualItems } from "../../lib/eventual.ts";
-import type { Pace } from "../../lib/file-operations.ts";
 import type { Log } from "../../lib/log.ts";
+import { type Pace, rest } from "../../lib/pace.ts";
 import type { Entry, SnapshotMetadata } from "../raft/index.ts";
 import type { ContinuableSnapshot, StateExtent, StateSnapshot } from "../state/index.ts";
 import { EarlierRecords } from "./earlier-records.ts";
@@ -54,6 +54,7 @@ const CHUNK_REST_MS_MAX = 50;
  */
 export class Snapshotter {
   readonly #clock: Clock;
+  readonly #pace: Pace;
   readonly #log: Log;
   readonly #store: SnapshotStore;
   readonly #wal: SnapshotLog;
@@ -88,6 +89,7 @@ export class Snapshotter {
     readonly onFailure: (error: Error) => void;
   }) {
     this.#clock = options.clock;
+    this.#pace = { clock: options.clock, isHurried: () => this.#isStopped || this.#isPaused };
     this.#log = options.log;
     this.#store = options.store;
     this.#wal = options.wal;
@@ -154,10 +156,7 @@ export class Snapshotter {
     await this.#wal.appendSnapshotMark(metadata);
     this.#wal.release(metadata.index);
     const durationMs = this.#clock.nowMs() - startMs;
-    await this.#store.removeBefore(metadata.index, {
-      clock: this.#clock,
-      isHurried: () => this.#isStopped || this.#isPaused,
-    });
+    await this.#store.removeBefore(metadata.index, this.#pace);
     this.#onSaved(durationMs);
     this.#log.info("saved snapshot", {
       index: metadata.index,
@@ -198,10 +197,7 @@ export class Snapshotter {
     let fromMs = this.#clock.nowMs();
     for await (const chunk of chunks) {
       yield chunk;
-      const restMs = Math.min(CHUNK_REST_FACTOR * (this.#clock.nowMs() - fromMs), CHUNK_REST_MS_MAX);
-      if (restMs > 0 && !this.#isStopped && !this.#isPaused) {
-        await new Promise<void>((resolve) => this.#clock.after(restMs, resolve));
-      }
+      await rest(this.#pace, fromMs, CHUNK_REST_FACTOR, CHUNK_REST_MS_MAX);
       fromMs = this.#clock.nowMs();
     }
   }

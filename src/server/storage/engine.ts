@@ -117,8 +117,8 @@ export interface Engine extends EngineView {
    */
   records(fromMain: number, toMain: number): RecordCursor;
   /**
-   * records() without those that a compaction at `revision` removes, which may go on meanwhile. Only where there is no
-   * loader.
+   * records() without those that a compaction at `revision` removes, which may go on meanwhile. There where there is
+   * no loader, and only there.
    */
   kept?(fromMain: number, toMain: number, revision: number): KeptCursor;
   /**

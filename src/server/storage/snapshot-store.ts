@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { StorageFailure } from "../../lib/errors.ts";
-import { freeInSteps, type Pace, retire } from "../../lib/file-operations.ts";
+import { freeInSteps, retire } from "../../lib/file-operations.ts";
 import { errorCode, type Fs } from "../../lib/fs.ts";
+import type { Pace } from "../../lib/pace.ts";
 import type { SnapshotMetadata } from "../raft/index.ts";
 import { openSnapshotFile, writeSnapshotFile } from "./snapshot-file.ts";
 import { damagedSnapshot } from "./snapshot-layout.ts";
