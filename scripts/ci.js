@@ -11,7 +11,11 @@ const suites = [
   { name: "conformance with real clients", command: ["npm", ["run", "test:conformance"]] },
   {
     name: "kill -9 loop, short",
-    command: ["npm", ["run", "test:kill", "--", "--kills", "10", "--keys", "20000"]],
+    // Starts are timed, not judged: how long they take depends on the machine of the day.
+    command: [
+      "npm",
+      ["run", "test:kill", "--", "--kills", "10", "--keys", "20000", "--ready-limit-ms", "none"],
+    ],
   },
   {
     name: "Raft's public traces, where they are",
@@ -82,7 +86,7 @@ process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 function failuresOf(output) {
   const list = /^\s+\d+ failing$[\s\S]*/m.exec(output);
   if (list) return list[0].slice(0, FAILURE_CHARACTERS_MAX);
-  const lines = output.split("\n").filter((line) => /\bFAIL|^not ok|^failed|violation/.test(line));
+  const lines = output.split("\n").filter((line) => /\bFAIL|^not ok|^failed|violation|VIOLATION/.test(line));
   return (lines.length > 0 ? lines.join("\n") : output).slice(-FAILURE_CHARACTERS_MAX);
 }
 

@@ -18,6 +18,7 @@ const { values: flags } = parseArgs({
     writers: { type: "string", default: "32" },
     keys: { type: "string", default: "100000" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    // "none": how long starts take is told, not judged.
     "ready-limit-ms": { type: "string", default: "2000" },
     server: { type: "string", default: "metastore" },
     storage: { type: "string", default: "memory" },
@@ -46,7 +47,10 @@ async function main(): Promise<number> {
     number,
     number,
   ];
-  const readyLimitMs = Number(flags["ready-limit-ms"]);
+  const readyLimitMs =
+    flags["ready-limit-ms"] === "none" ? Number.POSITIVE_INFINITY : Number(flags["ready-limit-ms"]);
+  if (Number.isNaN(readyLimitMs))
+    throw new Error(`--ready-limit-ms ${flags["ready-limit-ms"]}: milliseconds, or "none"`);
   const prng = createPrng(Number(flags.seed));
   const folder = mkdtempSync(join(tmpdir(), "metastore-kill-"));
   console.log(
