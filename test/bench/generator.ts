@@ -12,6 +12,11 @@ export interface Measurement {
   readonly p50Us: number;
   readonly p99Us: number;
   readonly maxUs: number;
+  /**
+   * The longest call, from its own begin on. The other times of a paced load count from the moment when a call was due,
+   * and so tell how far the schedule fell behind too.
+   */
+  readonly callMaxUs: number;
   /** CPU time of the server, or of all members, over the measured period, divided by the calls (or events) in it. */
   readonly cpuUs: number;
   /** The same of the load generator. */
@@ -29,6 +34,7 @@ interface LoadResult {
   readonly p50Us: number;
   readonly p99Us: number;
   readonly maxUs: number;
+  readonly callMaxUs?: number;
   readonly ownCpuMs: number;
   readonly firstError?: string;
 }
@@ -116,6 +122,7 @@ export class Generator {
       p50Us: result.p50Us,
       p99Us: result.p99Us,
       maxUs: result.maxUs,
+      callMaxUs: result.callMaxUs ?? result.maxUs,
       cpuUs: (cpuMs * 1_000) / result.count,
       generatorCpuUs: (result.ownCpuMs * 1_000) / result.count,
       count: result.count,

@@ -17,6 +17,8 @@ type result struct {
 	P50Us    int64   `json:"p50Us"`
 	P99Us    int64   `json:"p99Us"`
 	MaxUs    int64   `json:"maxUs"`
+	// CallMaxUs is how long the longest call of a paced load took from its own begin on.
+	CallMaxUs int64 `json:"callMaxUs,omitempty"`
 	// OwnCPUMs is the generator's own CPU time in the measured period.
 	OwnCPUMs float64 `json:"ownCpuMs"`
 	// FirstError is the text of the first failed call.
