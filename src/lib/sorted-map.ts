@@ -34,6 +34,13 @@ class Inner<V> {
 
 type Node<V> = Leaf<V> | Inner<V>;
 
+/** A node, its first key, and how many entries are in and below it. */
+interface Subtree<V> {
+  readonly node: Node<V>;
+  readonly first: ByteString;
+  readonly size: number;
+}
+
 /** Walks entries in ascending key order. Valid until the map changes. */
 export class SortedMapCursor<V> {
   #leaf: Leaf<V> | undefined;
@@ -85,18 +92,13 @@ export class SortedMap<V> {
   readonly #pathNodes: Inner<V>[] = [];
   readonly #pathIndexes: number[] = [];
 
-  /** A map of these entries, which ascend by key and have no key twice: no search for each of them. */
-  static fromAscending<V>(keys: readonly ByteString[], values: readonly V[]): SortedMap<V> {
+  /** The map of leaves in ascending order, linked to each other, none of them empty; made by SortedMapBuilder. */
+  static ofLeaves<V>(leaves: readonly Leaf<V>[]): SortedMap<V> {
     const map = new SortedMap<V>();
-    if (keys.length === 0) return map;
-    let level: { readonly node: Node<V>; readonly first: ByteString; readonly size: number }[] = [];
-    let previous: Leaf<V> | undefined;
-    for (const [from, to] of evenly(keys.length, MERGED_NODE_ENTRIES_MAX)) {
-      const leaf = new Leaf<V>(keys.slice(from, to), values.slice(from, to), undefined);
-      if (previous !== undefined) previous.next = leaf;
-      previous = leaf;
-      level.push({ node: leaf, first: leaf.keys[0] as ByteString, size: to - from });
-    }
+    let level = leaves.map((node): Subtree<V> => {
+      const { keys } = node;
+      return { node, first: keys[0] as ByteString, size: keys.length };
+    });
     while (level.length > 1) {
       const below = level;
       level = evenly(below.length, MERGED_NODE_ENTRIES_MAX).map(([from, to]) => {
@@ -108,12 +110,12 @@ export class SortedMap<V> {
           children.map((child) => child.node),
           sizes,
         );
-        return { node, first: (below[from] as { first: ByteString }).first, size: sum(sizes) };
+        return { node, first: (below[from] as Subtree<V>).first, size: sum(sizes) };
       });
       map.#height++;
     }
-    map.#root = (level[0] as { node: Node<V> }).node;
-    map.#size = keys.length;
+    const [top] = level;
+    if (top !== undefined) [map.#root, map.#size] = [top.node, top.size];
     return map;
   }
 
@@ -267,6 +269,39 @@ export class SortedMap<V> {
   }
 }
 
+/** Makes a map of entries that come in ascending order, each key once, without a search for any of them. */
+export class SortedMapBuilder<V> {
+  readonly #leaves: Leaf<V>[] = [];
+  /** What comes into the next leaf, which gets arrays of just the size. */
+  readonly #keys: ByteString[] = [];
+  readonly #values: V[] = [];
+  #count = 0;
+
+  add(key: ByteString, value: V): void {
+    if (this.#count === MERGED_NODE_ENTRIES_MAX) this.#endLeaf();
+    this.#keys[this.#count] = key;
+    this.#values[this.#count] = value;
+    this.#count++;
+  }
+
+  /** The map of all that was added. To be called once. */
+  finish(): SortedMap<V> {
+    if (this.#count > 0) this.#endLeaf();
+    const [beforeLast, last] = this.#leaves.slice(-2);
+    if (beforeLast !== undefined && last !== undefined && last.keys.length < NODE_ENTRIES_MIN)
+      shareEvenly(beforeLast, last);
+    return SortedMap.ofLeaves(this.#leaves);
+  }
+
+  #endLeaf(): void {
+    const leaf = new Leaf<V>(this.#keys.slice(0, this.#count), this.#values.slice(0, this.#count), undefined);
+    const previous = this.#leaves.at(-1);
+    if (previous !== undefined) previous.next = leaf;
+    this.#leaves.push(leaf);
+    this.#count = 0;
+  }
+}
+
 /** The bounds of the fewest pieces of `count` entries that hold at most `most` each, nearly equal in size. */
 function evenly(count: number, most: number): [from: number, to: number][] {
   const pieces = Math.ceil(count / most);
@@ -280,24 +315,29 @@ function evenly(count: number, most: number): [from: number, to: number][] {
 function rebalanceLeaves<V>(parent: Inner<V>, index: number): boolean {
   const left = parent.children[index] as Leaf<V>;
   const right = parent.children[index + 1] as Leaf<V>;
-  const keys = left.keys.concat(right.keys);
-  const values = left.values.concat(right.values);
-  if (keys.length <= MERGED_NODE_ENTRIES_MAX) {
-    left.keys = keys;
-    left.values = values;
+  if (left.keys.length + right.keys.length <= MERGED_NODE_ENTRIES_MAX) {
+    left.keys = left.keys.concat(right.keys);
+    left.values = left.values.concat(right.values);
     left.next = right.next;
     dropChild(parent, index + 1);
     return true;
   }
+  shareEvenly(left, right);
+  parent.separators[index] = right.keys[0] as ByteString;
+  parent.sizes[index] = left.keys.length;
+  parent.sizes[index + 1] = right.keys.length;
+  return false;
+}
+
+/** Gives half of what two neighbours have to each. */
+function shareEvenly<V>(left: Leaf<V>, right: Leaf<V>): void {
+  const keys = left.keys.concat(right.keys);
+  const values = left.values.concat(right.values);
   const half = keys.length >> 1;
   left.keys = keys.slice(0, half);
   left.values = values.slice(0, half);
   right.keys = keys.slice(half);
   right.values = values.slice(half);
-  parent.separators[index] = right.keys[0] as ByteString;
-  parent.sizes[index] = left.keys.length;
-  parent.sizes[index + 1] = right.keys.length;
-  return false;
 }
 
 /** The same for two neighbour inner nodes. */

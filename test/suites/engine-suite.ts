@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { type ByteString, EMPTY, inRange, OPEN_END } from "../../src/lib/bytes.ts";
 import type { Eventual } from "../../src/lib/eventual.ts";
@@ -452,7 +453,7 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
       await replacement.append([put("x", 2, 0)]);
       assert.deepEqual(await subject.stats(), before);
       assert.equal((await subject.latest(bytes("k2")))?.main, 4);
-      await replacement.prepare();
+      await replacement.prepare(turn);
       assert.deepEqual(await subject.stats(), before);
       replacement.commit();
       assert.deepEqual(await open.next(1), []);

@@ -310,7 +310,7 @@ export class Store implements KvReader, KvWriter {
         attachments?.follow(records);
         return replacement.append(records);
       },
-      prepare: () => replacement.prepare(),
+      prepare: () => replacement.prepare(this.#yieldTurn),
       finish: () => {
         this.#epoch++;
         this.#compactor.reset(state.finishedCompactRevision);
@@ -425,7 +425,7 @@ export interface StoreRestore {
   /** In ascending (main, sub), over all calls. The next call waits for this one. */
   append(records: RecordPage): Eventual<void>;
   /** After the last append, before finish(). */
-  prepare(): Eventual<void>;
+  prepare(): Promise<void>;
   /** All at once: readers see the old content or the new. To be called once. */
   finish(): void;
 }

@@ -86,10 +86,10 @@ export class SnapshotExchange {
 
   /**
    * Raft has taken the snapshot: its mark in the log durable, then its state in place of this member's, all at once,
-   * then what is older goes. No snapshot of the old state is taken meanwhile.
+   * then what is older goes, its files in the background. No snapshot of the old state is taken meanwhile.
    */
-  install(metadata: SnapshotMetadata): Promise<void> {
-    return this.#snapshotter.pauseFor(async () => {
+  async install(metadata: SnapshotMetadata): Promise<void> {
+    await this.#snapshotter.pauseFor(async () => {
       await this.#wal.appendSnapshotMark(metadata);
       const restore = this.#state.beginRestore();
       const { chunks } = await this.#store.open(metadata);
@@ -100,8 +100,8 @@ export class SnapshotExchange {
       // Before the file goes, which until then a start would load again.
       await this.#sync();
       this.#wal.release(metadata.index);
-      await this.#store.removeBefore(metadata.index);
       this.#log.info("installed a snapshot", { index: metadata.index, term: metadata.term });
     });
+    this.#snapshotter.removeBefore(metadata.index);
   }
 }

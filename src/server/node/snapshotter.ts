@@ -115,12 +115,23 @@ export class Snapshotter {
     if (this.#running !== undefined || this.#isPaused || this.#isStopped) return;
     if (this.#entriesSince < this.#entriesMin) return;
     // Not within apply: the entries of this batch are answered first.
-    this.#running = new Promise<void>((resolve) => this.#clock.defer(resolve))
-      .then(() => this.#take())
+    this.#run(() => new Promise<void>((resolve) => this.#clock.defer(resolve)).then(() => this.#take()));
+  }
+
+  /** Work in the background, one after the other. */
+  #run(work: () => Promise<void>): void {
+    const running = Promise.resolve(this.#running)
+      .then(work)
       .catch((error: Error) => this.#onFailure(error))
       .finally(() => {
-        this.#running = undefined;
+        if (this.#running === running) this.#running = undefined;
       });
+    this.#running = running;
+  }
+
+  /** Frees the files older than the snapshot at `index` in the background; after a stop the next start does it. */
+  removeBefore(index: number): void {
+    if (!this.#isStopped) this.#run(() => this.#store.removeBefore(index, this.#pace));
   }
 
   /** Runs `work` while no snapshot is being taken; the log counts from its end on, for it brings a snapshot. */

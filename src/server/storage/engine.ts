@@ -139,8 +139,8 @@ export interface Engine extends EngineView {
 export interface EngineReplacement {
   /** In ascending (main, sub), over all calls. A promise when the next call must wait for it. */
   append(records: readonly VersionedRecord[]): void | Promise<void>;
-  /** After the last append, before commit(): may take long. */
-  prepare(): void | Promise<void>;
+  /** After the last append, before commit(): may take long, and ends turns with `yieldTurn` then. */
+  prepare(yieldTurn: () => Promise<void>): Promise<void>;
   /** Takes the place of the engine's content, at once. To be called once. */
   commit(): void;
 }

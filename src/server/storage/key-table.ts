@@ -22,14 +22,6 @@ export class KeyTable {
     this.#shardOf(key).delete(key);
   }
 
-  *entries(): Generator<[ByteString, KeyHistory]> {
-    for (const shard of this.#shards) yield* shard;
-  }
-
-  clear(): void {
-    for (const shard of this.#shards) shard.clear();
-  }
-
   /** Keys that are close to each other differ in their last bytes. */
   #shardOf(key: ByteString): Map<ByteString, KeyHistory> {
     const last = key.length - 1;

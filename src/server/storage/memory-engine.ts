@@ -1,3 +1,4 @@
+import { assert } from "../../lib/assert.ts";
 import { type ByteString, EMPTY, OPEN_END } from "../../lib/bytes.ts";
 import { SortedMap } from "../../lib/sorted-map.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type VersionedRecord,
 } from "./engine.ts";
 import { KeyHistory } from "./key-history.ts";
+import { KeyOrder } from "./key-order.ts";
 import { KeyTable } from "./key-table.ts";
 import { alive } from "./loaded-reads.ts";
 import { RecordLog } from "./record-log.ts";
@@ -37,8 +39,8 @@ export class MemoryEngine implements Engine {
   readonly #log = new RecordLog();
   #sizeBytes = 0;
   #sizeInUseBytes = 0;
-  /** Keys are put in order at the end, all at once: order() */
-  #isGathering = false;
+  /** In a replacement on its way: what keys are put in order by, all at once, at the end. */
+  #order: KeyOrder | undefined = undefined;
   /** The compaction under way or done last, and the last record it has passed (undefined: at its start or done). */
   #compactTarget = -1;
   #compactedUpTo: VersionedRecord | undefined = undefined;
@@ -141,33 +143,19 @@ export class MemoryEngine implements Engine {
 
   beginReplacement(): EngineReplacement {
     const next = new MemoryEngine();
-    next.#isGathering = true;
+    const order = new KeyOrder();
+    next.#order = order;
     return {
       append: (records) => next.append(records),
-      prepare() {},
+      prepare: async (yieldTurn) => {
+        const { live, dead } = await order.order(yieldTurn);
+        [next.#live, next.#dead, next.#order] = [live, dead, undefined];
+      },
       commit: () => {
-        next.#order();
+        assert(next.#order === undefined, "a replacement is prepared before it is committed");
         this.#adopt(next);
       },
     };
-  }
-
-  /** Ends the gathering. */
-  #order(): void {
-    const live: ByteString[] = [];
-    const dead: ByteString[] = [];
-    for (const [key, { latest }] of this.#table.entries()) (latest.tombstone ? dead : live).push(key);
-    const ordered = (keys: ByteString[]): SortedMap<KeyHistory> => {
-      // Without a comparison of ours they are compared as strings, which is by their bytes.
-      keys.sort();
-      return SortedMap.fromAscending(
-        keys,
-        keys.map((key) => this.#table.get(key) as KeyHistory),
-      );
-    };
-    this.#live = ordered(live);
-    this.#dead = ordered(dead);
-    this.#isGathering = false;
   }
 
   #adopt(next: MemoryEngine): void {
@@ -192,15 +180,15 @@ export class MemoryEngine implements Engine {
       const first = new KeyHistory(record);
       this.#log.append(record, first);
       this.#table.set(record.key, first);
-      if (this.#isGathering) return;
-      (record.tombstone ? this.#dead : this.#live).set(record.key, first);
+      if (this.#order !== undefined) this.#order.add(first);
+      else (record.tombstone ? this.#dead : this.#live).set(record.key, first);
       return;
     }
     this.#log.append(record, history);
     const previous = history.latest;
     history.push(record);
     if (!previous.tombstone) this.#sizeInUseBytes -= costOf(previous);
-    if (previous.tombstone === record.tombstone || this.#isGathering) return;
+    if (previous.tombstone === record.tombstone || this.#order !== undefined) return;
     (previous.tombstone ? this.#dead : this.#live).delete(record.key);
     (record.tombstone ? this.#dead : this.#live).set(record.key, history);
   }

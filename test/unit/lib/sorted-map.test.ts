@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { ByteString } from "../../../src/lib/bytes.ts";
-import { SortedMap } from "../../../src/lib/sorted-map.ts";
+import { SortedMap, SortedMapBuilder } from "../../../src/lib/sorted-map.ts";
 
 const key = (number: number): ByteString => number.toString(36).padStart(4, "0") as ByteString;
 
@@ -132,10 +132,9 @@ describe("SortedMap", () => {
   it("is the same made of ascending entries at once as made one by one, and goes on as that does", () => {
     for (const count of [0, 1, 2, 47, 48, 49, 96, 97, 2_304, 2_305, 5_000, 120_000]) {
       const keys = Array.from({ length: count }, (_, i) => String(2 * i).padStart(7, "0") as ByteString);
-      const map = SortedMap.fromAscending(
-        keys,
-        keys.map((_, i) => i),
-      );
+      const builder = new SortedMapBuilder<number>();
+      for (const [i, k] of keys.entries()) builder.add(k, i);
+      const map = builder.finish();
       assert.equal(map.size, count);
       const seen: ByteString[] = [];
       for (let at = map.seek("" as ByteString); !at.isDone; at.advance()) seen.push(at.key);

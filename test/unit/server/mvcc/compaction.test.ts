@@ -219,6 +219,7 @@ describe("Compactor", () => {
       await finished;
       const replacement = engine.beginReplacement();
       replacement.append(recordsOf(createEngine(100)));
+      await replacement.prepare(yieldTurn);
       replacement.commit();
       unpin?.();
       for (let i = 0; i < 10; i++) await yieldTurn();

@@ -343,6 +343,7 @@ describe("hashKv", () => {
     const snapshot = other.store.openSnapshot();
     const restore = store.restore(snapshot);
     restore.append([...recordsIn(snapshot)]);
+    await restore.prepare();
     restore.finish();
     snapshot.close();
     assert.deepEqual(await hashing, await other.store.hashKv(0));

@@ -164,9 +164,9 @@ export class LoadingEngine implements Engine {
         newestMain = records.at(-1)?.main ?? newestMain;
         return busy(() => replacement.append(records));
       },
-      prepare: () => {
+      prepare: (yieldTurn) => {
         isPrepared = true;
-        return busy(() => replacement.prepare());
+        return busy(() => replacement.prepare(yieldTurn));
       },
       commit: () => {
         assert(isPrepared && !isBusy, "a replacement is committed when it is prepared");

@@ -130,6 +130,7 @@ describe("Store", () => {
     const snapshot = original.store.openSnapshot();
     const restore = copy.store.restore(snapshot);
     restore.append([...recordsIn(snapshot)]);
+    await restore.prepare();
     restore.finish();
     assert.deepEqual([copy.store.currentRevision, copy.store.compactRevision], [5, 5]);
     assert.equal(copy.store.put(putOf("c")).header?.revision, 6);
@@ -206,21 +207,24 @@ describe("Store", () => {
     after.close();
   });
 
-  it("a snapshot of a store that is restored meanwhile fails rather than mixing two histories", () => {
+  it("a snapshot of a store that is restored meanwhile fails rather than mixing two histories", async () => {
     const { store } = createStore();
     for (let i = 0; i < 10; i++) store.put(putOf("a"));
     const snapshot = store.openSnapshot();
     const pages = (snapshot.pages as Iterable<unknown>)[Symbol.iterator]();
     pages.next();
-    store.restore({ currentRevision: 1, compactRevision: -1, finishedCompactRevision: -1 }).finish();
+    const restore = store.restore({ currentRevision: 1, compactRevision: -1, finishedCompactRevision: -1 });
+    await restore.prepare();
+    restore.finish();
     assert.throws(() => pages.next(), { code: "leaderChanged" });
     snapshot.close();
   });
 
-  it("a restore changes nothing before it is finished", () => {
+  it("a restore changes nothing before it is finished", async () => {
     const { store } = createStore();
     for (let i = 0; i < 10; i++) store.put(putOf("a"));
     const restore = store.restore({ currentRevision: 1, compactRevision: -1, finishedCompactRevision: -1 });
+    await restore.prepare();
     assert.equal(store.currentRevision, 11);
     assert.equal(store.stats().records, 10);
     restore.finish();
@@ -228,7 +232,7 @@ describe("Store", () => {
     assert.equal(store.stats().records, 0);
   });
 
-  it("a restore attaches the live keys to their leases, over many pages of keys", () => {
+  it("a restore attaches the live keys to their leases, over many pages of keys", async () => {
     const original = createStore();
     original.leases.grant(1n);
     for (let i = 0; i < 2_500; i++) original.store.put(putOf(`k${i}`, "", { lease: i % 2 === 0 ? 1n : 0n }));
@@ -238,6 +242,7 @@ describe("Store", () => {
     const snapshot = original.store.openSnapshot();
     const restore = copy.store.restore(snapshot);
     restore.append([...recordsIn(snapshot)]);
+    await restore.prepare();
     restore.finish();
     snapshot.close();
     assert.deepEqual(copy.leases.keysOf(1n), original.leases.keysOf(1n));
@@ -257,6 +262,7 @@ describe("Store", () => {
       const whole = original.store.openSnapshot();
       const restore = done.store.restore(whole);
       restore.append([...recordsIn(whole)]);
+      await restore.prepare();
       restore.finish();
       whole.close();
       for (const { store } of [original, done]) store.compact(1_900);
@@ -276,6 +282,7 @@ describe("Store", () => {
     const copy = createStore();
     const restore = copy.store.restore({ ...snapshot, compactRevision: 2_500 });
     restore.append([...recordsIn(snapshot)]);
+    await restore.prepare();
     restore.finish();
     await copy.store.compactionFinished();
     assert.equal(copy.store.stats().records, 502);

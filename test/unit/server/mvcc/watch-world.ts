@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { WatchCreateRequest } from "../../../../src/codec/index.ts";
 import type { ByteString } from "../../../../src/lib/bytes.ts";
 import { EMPTY } from "../../../../src/lib/bytes.ts";
@@ -273,7 +274,7 @@ export class EngineSource extends ModelSource {
     if (revision > next.compactRevision && revision > 0) next.compact(revision);
     const replacement = this.#engine.beginReplacement();
     for (let i = 0; i < next.kept.length; i += 3) await replacement.append(next.kept.slice(i, i + 3));
-    await replacement.prepare();
+    await replacement.prepare(turn);
     replacement.commit();
     this.#removal = undefined;
     this.take(next);

@@ -40,13 +40,19 @@ function setUp() {
         return 1;
       },
       open: async () => ({ chunks: stream(stored) }),
-      removeBefore: async (index) => void events.push(`removed before ${index}`),
+      removeBefore: async () => assert.fail("the snapshotter does that, in the background"),
     },
     wal: {
       appendSnapshotMark: async ({ index }) => void events.push(`marked ${index}`),
       release: (index) => events.push(`released ${index}`),
     },
-    snapshotter: { pauseFor: (work: () => Promise<void>) => work() } as Snapshotter,
+    snapshotter: {
+      pauseFor: async (work: () => Promise<void>) => {
+        await work();
+        events.push("resumed");
+      },
+      removeBefore: (index: number) => void events.push(`removed before ${index}`),
+    } as Snapshotter,
     open: () => ({ metadata: { ...metadata, index: 12 }, state: state.openSnapshot() }),
     committed: () => world.committed,
     step: (each) => events.push(`stepped ${each.snapshot?.metadata.index}`),
@@ -112,6 +118,7 @@ describe("Snapshots between members", () => {
       "restored 9, revision 4",
       "synced",
       "released 9",
+      "resumed",
       "removed before 9",
     ]);
     assert.equal(state.store.stats().liveKeys, 1);

@@ -30,6 +30,7 @@ function setUp(
     writeFails?: boolean;
     written?: Promise<void>;
     chunkWritten?: (clock: SimClock, count: number) => Promise<void>;
+    removed?: Promise<void>;
   } = {},
 ) {
   const clock = new SimClock();
@@ -56,6 +57,7 @@ function setUp(
       open: () => Promise.reject(new Error("nobody sends one")),
       async removeBefore(index) {
         events.push(`remove before ${index}`);
+        await options.removed;
       },
     },
     wal: {
@@ -207,6 +209,27 @@ describe("Snapshotter", () => {
     assert.deepEqual(events, []);
   });
 
+  it("takes none while old files go, and stops only when they are gone", async () => {
+    const removed = createDeferred<void>();
+    const { snapshotter, events, settle } = setUp({ removed: removed.promise });
+    snapshotter.removeBefore(30);
+    snapshotter.applied(entries(20, 10_000));
+    const stopped = snapshotter.stop().then(() => events.push("stopped"));
+    await settle();
+    assert.deepEqual(events, ["remove before 30"]);
+    removed.resolve();
+    await stopped;
+    assert.deepEqual(events, ["remove before 30", "stopped"]);
+  });
+
+  it("leaves old files to the next start once it was stopped", async () => {
+    const { snapshotter, events, settle } = setUp();
+    await snapshotter.stop();
+    snapshotter.removeBefore(30);
+    await settle();
+    assert.deepEqual(events, []);
+  });
+
   it("stops only when what it was paused for has ended, well or not", async () => {
     for (const end of ["resolve", "reject"] as const) {
       const { snapshotter, events, settle } = setUp();
@@ -266,6 +289,7 @@ async function setUpFiles() {
     const copy = createState();
     const restore = copy.beginRestore();
     for await (const chunk of (await store.open(metadata())).chunks) await restore.load(chunk);
+    await restore.prepare();
     restore.finish();
     assert.equal(await digestOf(copy), await digestOf(state));
   };

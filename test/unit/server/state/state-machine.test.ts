@@ -211,6 +211,7 @@ describe("StateMachine", () => {
       const copy = createState();
       const restore = copy.beginRestore();
       for (const chunk of chunks) await restore.load(chunk);
+      await restore.prepare();
       restore.finish();
       assert.equal(await digestOf(copy), await digestOf(state), `seed ${seed}`);
     }
@@ -235,6 +236,7 @@ describe("StateMachine", () => {
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
+    await restore.prepare();
     restore.finish();
     snapshot.close();
     assert.equal(await digestOf(copy), before);

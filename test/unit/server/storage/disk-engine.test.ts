@@ -245,7 +245,7 @@ describe("DiskEngine", () => {
     const pairs = database.sizeBytes();
     const replacement = first.beginReplacement();
     await replacement.append([put("b", 2, 0), put("c", 3, 0)]);
-    await replacement.prepare();
+    await replacement.prepare(turn);
     assert.ok(database.sizeBytes() > pairs);
     const second = await open(database);
     assert.equal(database.sizeBytes(), pairs);
@@ -262,7 +262,7 @@ describe("DiskEngine", () => {
     await first.sync();
     const replacement = first.beginReplacement();
     await replacement.append([put("b", 2, 0), put("b", 3, 0), put("c", 4, 0)]);
-    await replacement.prepare();
+    await replacement.prepare(turn);
     first.describeBy(() => ({ meta: Buffer.from("new"), changes: [] }));
     replacement.commit();
     assert.equal(first.stats().liveKeys, 2);

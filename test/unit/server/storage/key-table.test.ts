@@ -15,7 +15,5 @@ describe("KeyTable", () => {
     table.delete("abc" as ByteString);
     assert.equal(table.get("abc" as ByteString), undefined);
     assert.equal(table.get("abcd" as ByteString)?.latest.key, "abcd");
-    table.clear();
-    assert.equal(table.get("abcd" as ByteString), undefined);
   });
 });

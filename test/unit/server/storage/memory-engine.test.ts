@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import { EMPTY, OPEN_END } from "../../../../src/lib/bytes.ts";
 import { createPrng } from "../../../../src/lib/prng.ts";
 import type { VersionedRecord } from "../../../../src/server/storage/engine.ts";
 import { MemoryEngine, RECORD_OVERHEAD_BYTES } from "../../../../src/server/storage/memory-engine.ts";
@@ -53,6 +55,32 @@ describe("MemoryEngine", () => {
         assert.deepEqual(kept, expected, `seed ${seed}, reading ${reading}`);
       }
     }
+  });
+
+  it("a replacement of many keys, some written again or deleted on the way, is what the same appends make", async () => {
+    const prng = createPrng(5);
+    const records: VersionedRecord[] = [];
+    for (let main = 2; main < 30_002; main++) {
+      const key = `k${prng.below(20_000)}`;
+      records.push(prng.below(5) === 0 ? tombstone(key, main, 0) : put(key, main, 0));
+    }
+    const appended = new MemoryEngine();
+    appended.append(records);
+    const engine = new MemoryEngine();
+    const replacement = engine.beginReplacement();
+    for (let i = 0; i < records.length; i += 500) await replacement.append(records.slice(i, i + 500));
+    assert.throws(() => replacement.commit(), /prepared before it is committed/);
+    await replacement.prepare(turn);
+    replacement.commit();
+    const whole = { start: EMPTY, end: OPEN_END };
+    for (const revision of [0, 7, 15_000, 30_001]) {
+      assert.deepEqual(engine.range(whole, revision, 0), appended.range(whole, revision, 0));
+    }
+    for (const each of [appended, engine]) each.append([put("k7", 40_000, 0), tombstone("k8", 40_000, 1)]);
+    while (!engine.compactStep(20_000, 1_000));
+    while (!appended.compactStep(20_000, 1_000));
+    assert.deepEqual(engine.stats(), appended.stats());
+    assert.deepEqual(engine.range(whole, 40_000, 0), appended.range(whole, 40_000, 0));
   });
 
   it("what compaction leaves is packed, so that a long life does not leave tiny chunks", () => {

@@ -164,6 +164,7 @@ describe("Maintenance.Snapshot", () => {
     const stream = api.stream(PATH, empty, false);
     await until(() => stream.queuedMessages >= 2);
     const restore = node.kv.restore({ currentRevision: 5, compactRevision: -1, finishedCompactRevision: -1 });
+    await restore.prepare();
     restore.finish();
     stream.take();
     await until(() => stream.ended !== undefined);
