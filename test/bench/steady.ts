@@ -1,8 +1,8 @@
 /**
  * An hour of steady load: npm run bench:steady -- [--minutes 60] [--share 0.7] [--clients 100] [--keys 100000]
  * [--storage memory] [--server etcd]. Measures how many puts a second the server takes at most, then puts a share of that
- * for the time given, a minute at a time, and prints resident memory for each ten minutes, by how much it moved after the
- * first ten, the longest call, how far the schedule fell behind, and each minute in which it did by over a second, with
+ * for the time given, a minute at a time, and prints resident memory for each ten minutes, by how much that moved after
+ * the first ten, the longest call, how far the schedule fell behind, and each minute in which it did by over a second, with
  * what a put cost in CPU, how fast the machine was and what its host kept from it. History is compacted every ten seconds, for without that it grows with every
  * put. Needs Go, for paced puts.
  */
@@ -39,7 +39,7 @@ const TOP_SECONDS = 30;
 const SLOW_US = 1_000_000;
 const SAMPLE_MS = 1_000;
 const SAMPLES_PER_MINUTE = 60;
-/** Part of the time that memory may take to become what it will be. */
+/** What memory may take to become what it will be, and the spans it is looked at in. */
 const SETTLING_MINUTES = 10;
 
 async function main(): Promise<void> {
@@ -134,26 +134,33 @@ function printPuts(minutes: readonly Measurement[]): void {
   say("CPU of the server", `${cpu.median.toFixed(1)} µs a put (${range})`);
 }
 
-/** Medians of minutes: what is between two collections of garbage is not what the server needs. */
+/**
+ * Memory goes up until V8 marks the heap, each minute or so, and back then: medians of ten minutes, over many such rounds,
+ * tell whether it grows, and those of minutes how far it goes up and down.
+ */
 function printResident(samples: readonly number[]): void {
-  const minutes: number[] = [];
-  for (let from = 0; from + SAMPLES_PER_MINUTE <= samples.length; from += SAMPLES_PER_MINUTE) {
-    const minute = samples.slice(from, from + SAMPLES_PER_MINUTE).sort((left, right) => left - right);
-    minutes.push(quantile(minute, 0.5));
+  const spans = mediansOf(samples, SETTLING_MINUTES * SAMPLES_PER_MINUTE);
+  for (const [span, bytes] of spans.entries()) {
+    const from = span * SETTLING_MINUTES;
+    say(`resident, minutes ${from + 1} to ${from + SETTLING_MINUTES}`, mebibytes(bytes));
   }
-  for (const [minute, bytes] of minutes.entries()) {
-    if ((minute + 1) % SETTLING_MINUTES === 0) say(`resident in minute ${minute + 1}`, mebibytes(bytes));
-  }
-  const settled = minutes.slice(SETTLING_MINUTES);
-  if (settled.length === 0) return;
-  const [least, most] = [Math.min(...settled), Math.max(...settled)];
-  const first = settled[0]!;
+  const [first] = spans.slice(1);
+  if (first === undefined) return;
   const percent = (bytes: number): string => `${(100 * (bytes / first - 1)).toFixed(1)} %`;
-  say(`after minute ${SETTLING_MINUTES}, medians of minutes`, `${mebibytes(least)} to ${mebibytes(most)}`);
-  say(
-    "against the first of them",
-    `${percent(least)} to ${percent(most)}, the last ${percent(settled.at(-1)!)}`,
-  );
+  const range = (medians: readonly number[]): string =>
+    `${percent(Math.min(...medians))} to ${percent(Math.max(...medians))}`;
+  say("against the first after the settling", `${range(spans.slice(1))}, the last ${percent(spans.at(-1)!)}`);
+  say("  single minutes", range(mediansOf(samples, SAMPLES_PER_MINUTE).slice(SETTLING_MINUTES)));
+}
+
+/** Medians of so many samples each; what is left at the end is left out. */
+function mediansOf(samples: readonly number[], count: number): number[] {
+  const medians: number[] = [];
+  for (let from = 0; from + count <= samples.length; from += count) {
+    const part = samples.slice(from, from + count).sort((left, right) => left - right);
+    medians.push(quantile(part, 0.5));
+  }
+  return medians;
 }
 
 await main();
