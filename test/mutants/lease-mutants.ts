@@ -72,4 +72,32 @@ export const leaseMutants: readonly Mutant[] = [
     from: "    for (const lease of this.#leases.values()) {\n      lease.isFixing = false;\n      lease.isExpiring = false;\n    }\n",
     to: "",
   },
+  {
+    number: 311,
+    rule: "a snapshot holds a lease that is revoked before it was read",
+    file: "lessor.ts",
+    from: "    this.#keep(lease);\n    this.#leases.delete(id);",
+    to: "    this.#leases.delete(id);",
+  },
+  {
+    number: 312,
+    rule: "a snapshot holds a lease once, whatever becomes of it after it was read",
+    file: "lease-view.ts",
+    from: "if (serial <= this.#readSerial || serial > this.#lastSerial",
+    to: "if (serial > this.#lastSerial",
+  },
+  {
+    number: 313,
+    rule: "a snapshot holds no lease that was granted after its moment",
+    file: "lease-view.ts",
+    from: "if (serial > this.#lastSerial) break;",
+    to: "if (serial > Number.MAX_SAFE_INTEGER) break;",
+  },
+  {
+    number: 314,
+    rule: "a snapshot of leases fails when others take their place",
+    file: "lessor.ts",
+    from: "for (const view of this.#views) view.replaced();",
+    to: "for (const view of this.#views) view.close();",
+  },
 ];

@@ -238,4 +238,18 @@ export const storageMutants: readonly Mutant[] = [
     from: "return !isDroppedTombstone(record, revision) && this.newest(revision) === record;",
     to: "return !isDroppedTombstone(record, revision) && this.newest(revision) !== undefined;",
   },
+  {
+    number: 242,
+    rule: "keys of a snapshot are put in order whichever run they come in",
+    file: "key-order.ts",
+    from: "if (right !== undefined && right.key < left.key) {",
+    to: "if (right !== undefined && right.key > left.key) {",
+  },
+  {
+    number: 243,
+    rule: "a key that a snapshot shows as deleted is not among those alive",
+    file: "key-order.ts",
+    from: "(tombstone ? dead : live).add(key, history);",
+    to: "live.add(key, history);",
+  },
 ];

@@ -127,9 +127,11 @@ export async function startMember(
 export async function digestOf(state: StateMachine): Promise<string> {
   const { store, lessor, alarms } = state;
   const hashing = store.hashKv(0);
-  const leases = [...lessor.snapshot().leases].map(
-    (lease) => `${lease.id}:${lease.deadlineMs}:${[...(lessor.keysOf(lease.id) ?? [])].sort()}`,
-  );
+  const view = lessor.openSnapshot();
+  const leases = [...view.leases]
+    .map((lease) => `${lease.id}:${lease.deadlineMs}:${[...(lessor.keysOf(lease.id) ?? [])].sort()}`)
+    .sort();
+  view.close();
   const beside = [lessor.leaseTimeMs, leases.join(" "), alarms.list().length];
   const revisions = [store.currentRevision, store.compactRevision];
   const { hash } = await hashing;

@@ -24,7 +24,10 @@ export interface Lease {
   readonly id: bigint;
   readonly ttlSeconds: number;
   deadlineMs: number | undefined;
-  readonly keys: Set<ByteString>;
+  /** The keys attached to it; made with the first. */
+  keys: Set<ByteString> | undefined;
+  /** Goes up from lease to lease in the order in which this member got them. */
+  readonly serial: number;
   /** Due when the lease expires. */
   readonly expiry: HeapNode;
   /** Due when a floating lease may have been idle long enough to be fixed; looked at again then. */
@@ -37,16 +40,21 @@ export interface Lease {
   isExpiring: boolean;
 }
 
-export function createLease(record: LeaseRecord): Lease {
+export function createLease(record: LeaseRecord, serial: number): Lease {
   return {
     id: record.id,
     ttlSeconds: record.ttlSeconds,
     deadlineMs: record.deadlineMs,
-    keys: new Set(),
+    keys: undefined,
+    serial,
     expiry: { id: record.id, dueMs: 0, heapIndex: NOT_IN_HEAP },
     idle: { id: record.id, dueMs: 0, heapIndex: NOT_IN_HEAP },
     renewedAtMs: 0,
     isFixing: false,
     isExpiring: false,
   };
+}
+
+export function recordOf({ id, ttlSeconds, deadlineMs }: Lease): LeaseRecord {
+  return { id, ttlSeconds, deadlineMs };
 }

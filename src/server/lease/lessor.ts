@@ -9,7 +9,8 @@ import { ExpiryHeap } from "./expiry-heap.ts";
 import type { LeaderClock } from "./leader-clock.ts";
 import { toLeaseTimeMs, toMonotonicMs } from "./leader-clock.ts";
 import type { Lease, LeaseRecord, LeaseSnapshot } from "./lease-record.ts";
-import { createLease } from "./lease-record.ts";
+import { createLease, recordOf } from "./lease-record.ts";
+import { LeaseView } from "./lease-view.ts";
 
 /**
  * What a renewal came to.
@@ -40,6 +41,7 @@ export interface TimeToLive {
 
 /** The lease time of a grant that was proposed by a member that does not lead. */
 export const LEASE_TIME_UNKNOWN = -1;
+const NO_KEYS: ReadonlySet<ByteString> = new Set();
 /** The part of its TTL a floating lease stays without renewal before its deadline goes back to the log. */
 const IDLE_SHARE_OF_TTL = 0.4;
 /** Leases fixed by one tick: about 25 bytes each in the log. The rest follow with the next ticks. */
@@ -51,7 +53,11 @@ export const fixedPerTickMax = 5_000;
  * DESIGN.md has the lease clock and the invariants I1..I6.
  */
 export class Lessor implements LeaseDirectory {
+  /** In the order of their serials. */
   readonly #leases = new Map<bigint, Lease>();
+  #lastSerial = 0;
+  /** Open snapshots. */
+  readonly #views = new Set<LeaseView>();
   readonly #expiries = new ExpiryHeap<HeapNode>();
   readonly #idles = new ExpiryHeap<HeapNode>();
   #leaseTimeMs = 0;
@@ -88,7 +94,7 @@ export class Lessor implements LeaseDirectory {
     if (this.#leases.has(id)) throw new RequestError("leaseExists");
     const isFloating = leaseTimeMs === LEASE_TIME_UNKNOWN;
     const deadlineMs = isFloating ? undefined : this.#leaseTimeMs + ttlSeconds * 1000;
-    const lease = createLease({ id, ttlSeconds, deadlineMs });
+    const lease = createLease({ id, ttlSeconds, deadlineMs }, ++this.#lastSerial);
     this.#leases.set(id, lease);
     this.#changed?.add(id);
     if (!isFloating) this.#fixedCount++;
@@ -104,6 +110,7 @@ export class Lessor implements LeaseDirectory {
     for (const { id, deadlineMs } of tick.fixed) {
       const lease = this.#leases.get(id);
       if (lease === undefined) continue;
+      this.#keep(lease);
       if (lease.deadlineMs === undefined) this.#fixedCount++;
       lease.deadlineMs = deadlineMs;
       lease.isFixing = false;
@@ -116,6 +123,7 @@ export class Lessor implements LeaseDirectory {
     for (const id of ids) {
       const lease = this.#leases.get(id);
       if (lease === undefined || lease.deadlineMs === undefined) continue;
+      this.#keep(lease);
       lease.deadlineMs = undefined;
       this.#changed?.add(id);
       this.#fixedCount--;
@@ -130,12 +138,13 @@ export class Lessor implements LeaseDirectory {
   revoke(id: bigint): ByteString[] {
     const lease = this.#leases.get(id);
     if (lease === undefined) throw new RequestError("leaseNotFound");
+    this.#keep(lease);
     this.#leases.delete(id);
     this.#changed?.add(id);
     this.#expiries.remove(lease.expiry);
     this.#idles.remove(lease.idle);
     if (lease.deadlineMs !== undefined) this.#fixedCount--;
-    return [...lease.keys].sort(compare);
+    return [...(lease.keys ?? NO_KEYS)].sort(compare);
   }
 
   has(id: bigint): boolean {
@@ -146,32 +155,42 @@ export class Lessor implements LeaseDirectory {
   attach(id: bigint, key: ByteString): void {
     const lease = this.#leases.get(id);
     assert(lease !== undefined, "I6: a key is attached to a lease that exists");
+    lease.keys ??= new Set();
     lease.keys.add(key);
   }
 
   /** Nothing happens for a lease that is gone: its revoke deletes the keys after it. */
   detach(id: bigint, key: ByteString): void {
-    this.#leases.get(id)?.keys.delete(key);
+    this.#leases.get(id)?.keys?.delete(key);
   }
 
   /** The keys attached to `id` in order of attachment; undefined when there is no such lease. */
   keysOf(id: bigint): ReadonlySet<ByteString> | undefined {
-    return this.#leases.get(id)?.keys;
+    const lease = this.#leases.get(id);
+    return lease === undefined ? undefined : (lease.keys ?? NO_KEYS);
   }
 
-  /** Read it to the end before the next command is applied: `leases` is a live view. */
-  snapshot(): LeaseSnapshot {
-    return { leaseTimeMs: this.#leaseTimeMs, leases: this.#records() };
+  /** The leases as they are now, whatever is applied while they are read. To be closed. */
+  openSnapshot(): LeaseView {
+    const moment = { leaseTimeMs: this.#leaseTimeMs, lastSerial: this.#lastSerial };
+    const view = new LeaseView(this.#leases, moment, (closed) => this.#views.delete(closed));
+    this.#views.add(view);
+    return view;
+  }
+
+  #keep(lease: Lease): void {
+    for (const view of this.#views) view.keep(lease);
   }
 
   /** Replaces everything; the caller attaches the keys afterwards. Not while this member leads. */
   restore(snapshot: LeaseSnapshot): void {
     assert(this.#leader === undefined, "a leader does not load snapshots");
+    for (const view of this.#views) view.replaced();
     this.#leases.clear();
     this.#fixedCount = 0;
     this.#leaseTimeMs = snapshot.leaseTimeMs;
     for (const record of snapshot.leases) {
-      this.#leases.set(record.id, createLease(record));
+      this.#leases.set(record.id, createLease(record, ++this.#lastSerial));
       this.#changed?.add(record.id);
       if (record.deadlineMs !== undefined) this.#fixedCount++;
     }
@@ -191,7 +210,7 @@ export class Lessor implements LeaseDirectory {
     this.#changed?.clear();
     return changed.map((id) => {
       const lease = this.#leases.get(id);
-      return { id, record: lease && { id, ttlSeconds: lease.ttlSeconds, deadlineMs: lease.deadlineMs } };
+      return { id, record: lease && recordOf(lease) };
     });
   }
 
@@ -324,7 +343,7 @@ export class Lessor implements LeaseDirectory {
     return {
       ttlSeconds: Math.trunc(this.#remainingMs(lease, nowMs) / 1000) + 0,
       grantedTtlSeconds: lease.ttlSeconds,
-      keys: withKeys ? [...lease.keys] : [],
+      keys: withKeys ? [...(lease.keys ?? NO_KEYS)] : [],
     };
   }
 
@@ -365,9 +384,5 @@ export class Lessor implements LeaseDirectory {
     if (this.#leader !== undefined) return lease.expiry.dueMs - nowMs;
     if (lease.deadlineMs === undefined) return lease.ttlSeconds * 1000;
     return lease.deadlineMs - this.#leaseTimeMs;
-  }
-
-  *#records(): Generator<LeaseRecord> {
-    for (const { id, ttlSeconds, deadlineMs } of this.#leases.values()) yield { id, ttlSeconds, deadlineMs };
   }
 }

@@ -9,7 +9,7 @@ import type {
   TxnResponse,
 } from "../../codec/index.ts";
 import { assert } from "../../lib/assert.ts";
-import { type ByteString, compare, OPEN_END } from "../../lib/bytes.ts";
+import { type ByteString, compare } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RequestError } from "../../lib/errors.ts";
 import type { Eventual, EventualItems } from "../../lib/eventual.ts";
@@ -25,8 +25,6 @@ import { assertRunnable, chooseTxn, runReadTxn, runTxn } from "./txn.ts";
 import type { CommitListener, KvReader, KvWriter, LastChange, LeaseDirectory } from "./types.ts";
 import { type WatchSource, watchSourceOf } from "./watch-events.ts";
 import { assertPuttable, WriteTransaction } from "./write-transaction.ts";
-
-const RESTORE_PAGE_KEYS = 1_000;
 
 /** What a store reports of its long work, for metrics. Durations in milliseconds. */
 export interface StoreObserver extends CompactionObserver {
@@ -299,15 +297,12 @@ export class Store implements KvReader, KvWriter {
     assert(state.finishedCompactRevision <= state.compactRevision, "removal does not overtake compaction");
     assert(state.compactRevision <= state.currentRevision, "nothing is compacted that has not been");
     const replacement = this.#engine.beginReplacement();
-    const attachments = this.loader === undefined ? undefined : new LeaseAttachments();
-    let hasLeases = false;
+    const attachments = new LeaseAttachments();
     return {
       append: (records) => {
-        for (const record of records) {
-          assert(record.main <= state.currentRevision, "a snapshot holds its own past");
-          if (record.lease !== 0n) hasLeases = true;
-        }
-        attachments?.follow(records);
+        for (const { main } of records)
+          assert(main <= state.currentRevision, "a snapshot holds its own past");
+        attachments.follow(records);
         return replacement.append(records);
       },
       prepare: () => replacement.prepare(this.#yieldTurn),
@@ -317,8 +312,7 @@ export class Store implements KvReader, KvWriter {
         replacement.commit();
         this.#currentRevision = state.currentRevision;
         this.#compactRevision = state.compactRevision;
-        if (attachments !== undefined) attachments.attach(this.#leases);
-        else if (hasLeases) this.#attachLeases();
+        attachments.attach(this.#leases);
         if (state.compactRevision > state.finishedCompactRevision)
           this.#compactor.schedule(state.compactRevision);
       },
@@ -383,18 +377,6 @@ export class Store implements KvReader, KvWriter {
     this.#recordsWritten += writes.records.length;
     for (const listener of this.#commitListeners) listener(this.#currentRevision, writes.records);
   }
-
-  #attachLeases(): void {
-    let start = OPEN_END;
-    for (;;) {
-      const interval = { start, end: OPEN_END };
-      const { records } = this.#engine.range(interval, this.#currentRevision, RESTORE_PAGE_KEYS);
-      for (const { lease, key } of records) if (lease !== 0n) this.#leases.attach(lease, key);
-      const last = records.at(-1);
-      if (last === undefined) return;
-      start = `${last.key}\0` as ByteString;
-    }
-  }
 }
 
 function lastChangeIn(view: EngineView, key: ByteString, window: RevisionWindow): LastChange | undefined {
@@ -404,14 +386,14 @@ function lastChangeIn(view: EngineView, key: ByteString, window: RevisionWindow)
   return { revision: record.main, isRemoval: record.tombstone };
 }
 
-/** Which keys have a lease by the records so far: for an engine that cannot be asked for all keys at once. */
+/** Which keys have a lease by the records so far: to ask for all keys at the end would take long at once. */
 class LeaseAttachments {
   readonly #leases = new Map<ByteString, bigint>();
 
   follow(records: RecordPage): void {
     for (const { key, lease } of records) {
       if (lease !== 0n) this.#leases.set(key, lease);
-      else this.#leases.delete(key);
+      else if (this.#leases.size > 0) this.#leases.delete(key);
     }
   }
 

@@ -3,7 +3,7 @@ import { assert } from "../../lib/assert.ts";
 import type { ByteString } from "../../lib/bytes.ts";
 import { RequestError } from "../../lib/errors.ts";
 import { type Eventual, type EventualItems, flatMap } from "../../lib/eventual.ts";
-import type { LeaseRecord, Lessor } from "../lease/index.ts";
+import type { LeaseRecord, LeaseView, Lessor } from "../lease/index.ts";
 import {
   type Store,
   txnCost,
@@ -182,7 +182,8 @@ export class StateMachine {
     const { currentRevision: revision, compactRevision } = meta;
     const isContinued = earlier !== undefined && earlier.compactRevision === compactRevision;
     const view = this.store.openSnapshot(isContinued ? earlier.revision : 0);
-    const chunks = new ChunkWriter(meta, [...this.lessor.snapshot().leases]);
+    const leases = this.lessor.openSnapshot();
+    const chunks = new ChunkWriter(meta, leases);
     return {
       extent: { headChunks: chunks.headChunks, revision, compactRevision },
       isContinued,
@@ -191,7 +192,10 @@ export class StateMachine {
         (page) => chunks.take(page),
         () => chunks.rest(),
       ),
-      close: view.close,
+      close: () => {
+        view.close();
+        leases.close();
+      },
     };
   }
 
@@ -246,16 +250,16 @@ export class StateMachine {
 
 /** Makes chunks of a bounded size: meta data, leases, then the records as they come. */
 class ChunkWriter {
-  #head: { readonly meta: StateMeta; readonly leases: readonly LeaseRecord[] } | undefined;
+  #head: { readonly meta: StateMeta; readonly leases: Iterable<LeaseRecord> } | undefined;
   #records: VersionedRecord[] = [];
   #recordsBytes = 0;
 
   /** How many chunks come before those with records. */
   readonly headChunks: number;
 
-  constructor(meta: StateMeta, leases: readonly LeaseRecord[]) {
+  constructor(meta: StateMeta, { leases, count }: LeaseView) {
     this.#head = { meta, leases };
-    this.headChunks = 1 + Math.ceil(leases.length / LEASES_PER_CHUNK);
+    this.headChunks = 1 + Math.ceil(count / LEASES_PER_CHUNK);
   }
 
   /** The chunks that are complete with these records. */
@@ -279,9 +283,14 @@ class ChunkWriter {
     const { meta, leases } = this.#head;
     this.#head = undefined;
     yield encodeStateChunk({ meta, leases: [], records: [] });
-    for (let i = 0; i < leases.length; i += LEASES_PER_CHUNK) {
-      yield encodeStateChunk({ meta: undefined, leases: leases.slice(i, i + LEASES_PER_CHUNK), records: [] });
+    let gathered: LeaseRecord[] = [];
+    for (const lease of leases) {
+      gathered.push(lease);
+      if (gathered.length < LEASES_PER_CHUNK) continue;
+      yield encodeStateChunk({ meta: undefined, leases: gathered, records: [] });
+      gathered = [];
     }
+    if (gathered.length > 0) yield encodeStateChunk({ meta: undefined, leases: gathered, records: [] });
   }
 
   #encode(): Buffer {

@@ -83,19 +83,7 @@ export class MemoryEngine implements Engine {
   }
 
   records(fromMain: number, toMain: number): RecordCursor {
-    const iterator = this.#log.records(fromMain, toMain);
-    return {
-      next(countMax) {
-        const records: VersionedRecord[] = [];
-        while (records.length < countMax) {
-          const next = iterator.next();
-          if (next.done === true) break;
-          records.push(next.value);
-        }
-        return records;
-      },
-      close() {},
-    };
+    return this.#log.cursor(fromMain, toMain);
   }
 
   kept(fromMain: number, toMain: number, revision: number): KeptCursor {

@@ -1,5 +1,5 @@
 import { assert } from "../../lib/assert.ts";
-import type { VersionedRecord } from "./engine.ts";
+import type { RecordCursor, VersionedRecord } from "./engine.ts";
 import type { KeyHistory } from "./key-history.ts";
 
 const CHUNK_RECORDS_MAX = 512;
@@ -22,8 +22,6 @@ export class RecordLog {
    */
   #chunks: Chunk[] = [];
   #count = 0;
-  /** Goes up when chunks move, so that open iterators find their place again. */
-  #layout = 0;
 
   get count(): number {
     return this.#count;
@@ -58,33 +56,22 @@ export class RecordLog {
   }
 
   /**
-   * Records with fromMain <= main <= toMain. The iterator goes on correctly while records are appended and
-   * removed: it neither repeats nor leaves out a record that was there all the time. replaceBy() ends it.
+   * Records with fromMain <= main <= toMain. The cursor goes on correctly while records are appended and removed: it
+   * neither repeats nor leaves out a record that was there all the time. replaceBy() ends it.
    */
-  *records(fromMain: number, toMain: number): IterableIterator<VersionedRecord> {
+  cursor(fromMain: number, toMain: number): RecordCursor {
     const chunks = this.#chunks;
-    let layout = this.#layout;
-    let [chunkIndex, index] = this.#locate(fromMain, 0);
-    for (;;) {
-      const chunk = chunks[chunkIndex];
-      if (chunk === undefined) return;
-      const record = chunk.records[index];
-      if (record === undefined) {
-        if (chunkIndex + 1 >= chunks.length) return;
-        chunkIndex++;
-        index = 0;
-        continue;
-      }
-      if (record.main > toMain) return;
-      yield record;
-      if (chunks !== this.#chunks) return;
-      if (layout === this.#layout) {
-        index++;
-      } else {
-        layout = this.#layout;
-        [chunkIndex, index] = this.#locate(record.main, record.sub + 1);
-      }
-    }
+    let after: VersionedRecord | undefined;
+    return {
+      next: (countMax) => {
+        const records: VersionedRecord[] = [];
+        if (chunks !== this.#chunks) return records;
+        this.visit(fromMain, toMain, after, countMax, (record) => records.push(record));
+        after = records.at(-1) ?? after;
+        return records;
+      },
+      close() {},
+    };
   }
 
   /**
@@ -175,7 +162,6 @@ export class RecordLog {
       chunks.push({ records: records.slice(from, to), histories: histories.slice(from, to) });
     }
     this.#chunks.splice(first, end - first, ...chunks);
-    this.#layout++;
   }
 
   /** Chunk and index of the first record at or after (main, sub); past the end when there is none. */
@@ -189,11 +175,7 @@ export class RecordLog {
       else high = middle;
     }
     const chunk = this.#chunks[low];
-    if (chunk === undefined) {
-      // Where the next record will be appended, for iterators that wait at the end.
-      const last = this.#chunks.at(-1);
-      return last === undefined ? [0, 0] : [this.#chunks.length - 1, last.records.length];
-    }
+    if (chunk === undefined) return [low, 0];
     const { records } = chunk;
     let from = 0;
     let to = records.length - 1;

@@ -90,7 +90,7 @@ describe("A restored member", function () {
     }
     assert.deepEqual(await hashAt(state, 0), await hashAt(source, 0));
     const leases = ({ lessor }: StateMachine) => {
-      const { leaseTimeMs, leases } = lessor.snapshot();
+      const { leaseTimeMs, leases } = lessor.openSnapshot();
       return { leaseTimeMs, leases: [...leases].map((each) => [each, lessor.keysOf(each.id)]) };
     };
     assert.ok(source.lessor.size > 0);

@@ -9,7 +9,6 @@ import {
   encodeCompactionResponse,
   encodeDeleteRangeResponse,
   encodePutResponse,
-  encodeRangeResponse,
   encodeTxnResponse,
   type PutResponse,
   type RangeRequest,
@@ -30,7 +29,8 @@ import {
   txnCost,
 } from "../../mvcc/index.ts";
 import { completeHeader } from "../response-header.ts";
-import type { MethodHandler, UnaryHandler } from "../transport.ts";
+import type { CallContext, MethodHandler, UnaryHandler } from "../transport.ts";
+import { RangeAnswers } from "./range-answers.ts";
 import { createRangeStream } from "./range-stream.ts";
 import type { ServiceContext } from "./service-context.ts";
 
@@ -40,11 +40,8 @@ import type { ServiceContext } from "./service-context.ts";
  */
 export function createKvService(context: ServiceContext): Record<string, MethodHandler> {
   const { node, guard, txnOpsMax } = context;
+  const rangeAnswers = new RangeAnswers(context.clock);
 
-  const answerRange = (response: RangeResponse): Buffer => {
-    completeHeader(response, node);
-    return encodeRangeResponse(response);
-  };
   const answerPut = (response: PutResponse): Buffer => {
     completeHeader(response, node);
     return encodePutResponse(response);
@@ -79,15 +76,19 @@ export function createKvService(context: ServiceContext): Record<string, MethodH
     return node.readBarrier().then(read, read);
   };
 
-  const readRange = (request: RangeRequest): Eventual<Buffer> => andThen(node.kv.range(request), answerRange);
+  const readRange = (request: RangeRequest, call: CallContext): Eventual<Buffer> =>
+    andThen(node.kv.range(request), (response: RangeResponse) => {
+      completeHeader(response, node);
+      return rangeAnswers.encode(response, call);
+    });
   const readTxn = (request: TxnRequest): Eventual<Buffer> => andThen(node.kv.readTxn(request), answerTxn);
 
   const range: UnaryHandler = (bytes, call) => {
     const request = decodeRangeRequest(bytes);
     guard.admit(call, request.serializable);
     assertValidRange(request);
-    if (request.serializable) return readHere(() => readRange(request));
-    return node.readBarrier().then(() => readRange(request));
+    if (request.serializable) return readHere(() => readRange(request, call));
+    return node.readBarrier().then(() => readRange(request, call));
   };
 
   const put: UnaryHandler = (bytes, call) => {

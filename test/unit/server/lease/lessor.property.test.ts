@@ -151,7 +151,7 @@ class World {
     this.#log.length = Math.min(this.#log.length, this.#applied + kept);
     this.#waiting = [];
     this.lessor.demote();
-    const snapshot = this.lessor.snapshot();
+    const snapshot = this.lessor.openSnapshot();
     const leases = [...snapshot.leases];
     this.lessor = new Lessor();
     this.lessor.restore({ leaseTimeMs: snapshot.leaseTimeMs, leases });
@@ -160,7 +160,7 @@ class World {
     this.#granting.clear();
     this.#handedOut.clear();
     const floating = new Set(
-      [...this.lessor.snapshot().leases]
+      [...this.lessor.openSnapshot().leases]
         .filter((lease) => lease.deadlineMs === undefined)
         .map(({ id }) => id),
     );
@@ -242,7 +242,7 @@ describe("Lessor over a log with crashes", () => {
           for (const durationMs of reigns) {
             if (isOver) break;
             isOver = reign(durationMs);
-            const { leaseTimeMs, leases } = lessor.snapshot();
+            const { leaseTimeMs, leases } = lessor.openSnapshot();
             const kept = [...leases];
             lessor = new Lessor();
             lessor.restore({ leaseTimeMs, leases: kept });

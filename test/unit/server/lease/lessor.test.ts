@@ -28,7 +28,7 @@ function createFloating(): Lessor {
 }
 
 function restart(lessor: Lessor): Lessor {
-  const { leaseTimeMs, leases } = lessor.snapshot();
+  const { leaseTimeMs, leases } = lessor.openSnapshot();
   const next = new Lessor();
   next.restore({ leaseTimeMs, leases: [...leases] });
   return next;
@@ -79,7 +79,7 @@ describe("Lessor: replicated state", () => {
     lessor.tick({ leaseTimeMs: 4_000, fixed: [{ id: 9n, deadlineMs: 1 }] });
     lessor.grant(1n, 1, 3_000);
     assert.equal(lessor.leaseTimeMs, 5_000);
-    assert.deepEqual([...lessor.snapshot().leases], [{ id: 1n, ttlSeconds: 1, deadlineMs: 6_000 }]);
+    assert.deepEqual([...lessor.openSnapshot().leases], [{ id: 1n, ttlSeconds: 1, deadlineMs: 6_000 }]);
   });
 
   it("keeps its state through a snapshot", () => {
@@ -87,7 +87,7 @@ describe("Lessor: replicated state", () => {
     lessor.grant(2n, 20, 0);
     const copy = restart(lessor);
     assert.equal(copy.leaseTimeMs, lessor.leaseTimeMs);
-    assert.deepEqual([...copy.snapshot().leases], [...lessor.snapshot().leases]);
+    assert.deepEqual([...copy.openSnapshot().leases], [...lessor.openSnapshot().leases]);
     assert.throws(() => lessor.restore({ leaseTimeMs: 0, leases: [] }), /leader/);
   });
 
@@ -109,7 +109,10 @@ describe("Lessor: replicated state", () => {
     const follower = new Lessor();
     assert.equal(follower.proposalLeaseTimeMs(5_000), LEASE_TIME_UNKNOWN);
     follower.grant(1n, 10, LEASE_TIME_UNKNOWN);
-    assert.deepEqual([...follower.snapshot().leases], [{ id: 1n, ttlSeconds: 10, deadlineMs: undefined }]);
+    assert.deepEqual(
+      [...follower.openSnapshot().leases],
+      [{ id: 1n, ttlSeconds: 10, deadlineMs: undefined }],
+    );
     follower.promote(60_000);
     assert.deepEqual(follower.dueForRevoke(69_999, 1), []);
     assert.deepEqual(follower.dueForRevoke(70_000, 1), [1n]);
@@ -252,7 +255,7 @@ describe("Lessor: fixing idle leases", () => {
     assert.deepEqual(tick, { leaseTimeMs: 4_000, fixed: [{ id: 1n, deadlineMs: 10_000 }] });
     assert.equal(lessor.nextTick(5_100), undefined, "listed once");
     lessor.tick(tick!);
-    assert.deepEqual([...lessor.snapshot().leases], [{ id: 1n, ttlSeconds: 10, deadlineMs: 10_000 }]);
+    assert.deepEqual([...lessor.openSnapshot().leases], [{ id: 1n, ttlSeconds: 10, deadlineMs: 10_000 }]);
     assert.deepEqual(lessor.nextTick(6_000), { leaseTimeMs: 5_000, fixed: [] });
   });
 

@@ -22,7 +22,7 @@ async function contentOf(world: NodeWorld): Promise<unknown> {
   const { store, lessor } = world.member.state;
   await world.settle(store.compactionFinished());
   const { hash } = await world.settle(store.hashKv(0));
-  const ids = [...lessor.snapshot().leases].map(({ id }) => id).sort();
+  const ids = [...lessor.openSnapshot().leases].map(({ id }) => id).sort();
   const leases = ids.map((id) => `${id}: ${[...(lessor.keysOf(id) ?? [])].sort()}`);
   return {
     revision: store.currentRevision,

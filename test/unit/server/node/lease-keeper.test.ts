@@ -182,7 +182,7 @@ describe("LeaseKeeper", () => {
     lessor.tick(tick);
     assert.equal(await settle(renewal), 10);
     assert.equal(kinds("leaseFloat"), 2);
-    assert.equal([...lessor.snapshot().leases][0]!.deadlineMs, undefined);
+    assert.equal([...lessor.openSnapshot().leases][0]!.deadlineMs, undefined);
   });
 
   it("counts no time and refuses renewals on a member that does not lead; what it grants floats", async () => {
@@ -192,7 +192,7 @@ describe("LeaseKeeper", () => {
     await pass(10_000);
     assert.equal(lessor.has(1n), true);
     assert.equal((await keeper.grant(2n, 10)).id, 2n);
-    const granted = [...lessor.snapshot().leases].find(({ id }) => id === 2n);
+    const granted = [...lessor.openSnapshot().leases].find(({ id }) => id === 2n);
     assert.deepEqual(granted, { id: 2n, ttlSeconds: 10, deadlineMs: undefined });
     await assert.rejects(keeper.renew(1n), /not a primary lessor/);
   });

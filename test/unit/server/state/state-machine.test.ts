@@ -244,6 +244,48 @@ describe("StateMachine", () => {
     assert.ok(state.store.stats().records < 10);
   });
 
+  it("holds the leases of its moment, whatever becomes of them while it is read", async () => {
+    const state = createState();
+    for (let id = 1n; id <= 12_000n; id++) state.apply(grant(id, 10 + Number(id % 7n)));
+    state.apply(put("k", "v", 9_000n));
+    const before = await digestOf(state);
+    const snapshot = state.openSnapshot();
+    const copy = createState();
+    const restore = copy.beginRestore();
+    let chunks = 0;
+    for await (const chunk of snapshot.chunks) {
+      await restore.load(chunk);
+      chunks++;
+      const first = BigInt(chunks);
+      for (let id = first; id <= 12_000n; id += 5n) {
+        if (id % 2n === 0n) state.apply({ kind: "leaseRevoke", request: { id } });
+        else applyTo(state, { kind: "leaseFloat", ids: [id] });
+      }
+      state.apply(grant(20_000n + first));
+    }
+    snapshot.close();
+    assert.equal(chunks, snapshot.extent.headChunks + 1);
+    await restore.prepare();
+    restore.finish();
+    assert.equal(await digestOf(copy), before);
+  });
+
+  it("fails rather than leave leases out when another state takes the place of this one meanwhile", async () => {
+    const state = createState();
+    for (let id = 1n; id <= 12_000n; id++) state.apply(grant(id));
+    state.apply(put("k"));
+    const snapshot = state.openSnapshot();
+    const chunks = (snapshot.chunks as Iterable<Uint8Array>)[Symbol.iterator]();
+    for (let i = 0; i < 2; i++) chunks.next();
+    const other = createState();
+    const restore = state.beginRestore();
+    for (const chunk of other.openSnapshot().chunks as Iterable<Uint8Array>) await restore.load(chunk);
+    await restore.prepare();
+    restore.finish();
+    assert.throws(() => chunks.next(), { code: "leaderChanged" });
+    snapshot.close();
+  });
+
   it("brings no deleted key back when a compaction was under way as the snapshot began", async () => {
     const state = createState(() => new Promise((resolve) => setImmediate(resolve)));
     for (let i = 0; i < 2_000; i++) state.apply(put(`k${i}`, "x".repeat(300)));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { VersionedRecord } from "../../../../src/server/storage/engine.ts";
+import type { RecordCursor, VersionedRecord } from "../../../../src/server/storage/engine.ts";
 import { KeyHistory } from "../../../../src/server/storage/key-history.ts";
 import { RecordLog } from "../../../../src/server/storage/record-log.ts";
 import { put } from "../../../suites/engine-suite.ts";
@@ -13,8 +13,21 @@ function createLog(count: number): RecordLog {
   return log;
 }
 
-const positions = (records: Iterable<VersionedRecord>): number[] =>
-  [...records].map((record) => record.main * 2 + record.sub);
+const positions = (records: readonly VersionedRecord[]): number[] =>
+  records.map((record) => record.main * 2 + record.sub);
+
+/** What is left of it. */
+function rest(cursor: RecordCursor, countMax = 900): VersionedRecord[] {
+  const records: VersionedRecord[] = [];
+  for (;;) {
+    const page = cursor.next(countMax) as readonly VersionedRecord[];
+    if (page.length === 0) return records;
+    records.push(...page);
+  }
+}
+
+const positionsFrom = (log: RecordLog, fromMain: number, toMain: number): number[] =>
+  positions(rest(log.cursor(fromMain, toMain)));
 
 /** Removes from the whole log, in bites; the number of bites. */
 function filterAll(
@@ -47,7 +60,9 @@ describe("RecordLog", () => {
       const expected = Array.from({ length: 5_000 }, (_, i) => i + 4).filter(
         (p) => p >> 1 >= from && p >> 1 <= to,
       );
-      assert.deepEqual(positions(log.records(from, to)), expected);
+      for (const countMax of [1, 511, 512, 513, 9_000]) {
+        assert.deepEqual(positions(rest(log.cursor(from, to), countMax)), expected);
+      }
     }
   });
 
@@ -80,7 +95,7 @@ describe("RecordLog", () => {
       const expected = Array.from({ length: 5_000 }, (_, i) => i + 4).filter(
         (p) => p >= 2_002 || p % 20 === 1,
       );
-      assert.deepEqual(positions(log.records(0, 9_999)), expected);
+      assert.deepEqual(positionsFrom(log, 0, 9_999), expected);
       assert.equal(log.count, expected.length);
     }
   });
@@ -106,19 +121,20 @@ describe("RecordLog", () => {
     assert.equal(log.count, 250 + 501);
   });
 
-  it("an iterator keeps its place at every point of a removal, and loses nothing that stays", () => {
+  it("a cursor keeps its place at every point of a removal, and loses nothing that stays", () => {
     for (let taken = 0; taken <= 3_000; taken += 100) {
       const log = createLog(3_000);
-      const open = log.records(0, 9_999);
+      const open = log.cursor(0, 9_999);
       const seen: number[] = [];
-      for (let i = 0; i < taken; i++) seen.push(...positions([open.next().value as VersionedRecord]));
+      for (let i = 0; i < taken; i += 50)
+        seen.push(...positions(open.next(50) as readonly VersionedRecord[]));
       filterAll(log, 900, 300, (record) => record.main % 7 === 0);
       for (let i = 0; i < 10; i++) append(log, put("a", 5_000 + i, 0));
-      seen.push(...positions(open));
-      const stays = positions(log.records(0, 9_999));
+      seen.push(...positions(rest(open)));
+      const stays = positionsFrom(log, 0, 9_999);
       assert.deepEqual(
         seen.filter((position) => stays.includes(position)),
-        // An iterator that had reached the end before the removal still sees what was appended.
+        // A cursor that had reached the end before the removal still sees what was appended.
         stays,
       );
       assert.deepEqual(
@@ -128,14 +144,23 @@ describe("RecordLog", () => {
     }
   });
 
+  it("a cursor ends when other records take the place of all", () => {
+    const log = createLog(100);
+    const open = log.cursor(0, 9_999);
+    assert.equal((open.next(10) as readonly VersionedRecord[]).length, 10);
+    log.replaceBy(createLog(200));
+    assert.deepEqual(rest(open), []);
+    assert.equal(positionsFrom(log, 0, 9_999).length, 200);
+  });
+
   it("removal of everything leaves an empty log that can be written again", () => {
     const log = createLog(2_000);
     filterAll(log, 9_999, 512, () => false);
     assert.equal(log.count, 0);
     assert.equal(log.newest, undefined);
-    assert.deepEqual(positions(log.records(0, 9_999)), []);
+    assert.deepEqual(positionsFrom(log, 0, 9_999), []);
     append(log, put("a", 3, 0));
-    assert.deepEqual(positions(log.records(0, 9_999)), [6]);
+    assert.deepEqual(positionsFrom(log, 0, 9_999), [6]);
     assert.equal(
       log.filter(undefined, 2, 10, () => false),
       undefined,
