@@ -18,6 +18,11 @@ export interface Clock {
   defer(fn: () => void): void;
 }
 
+/** Resolves when the I/O events that are already waiting have been served: work that takes long lets others in. */
+export function turnEnd(clock: Pick<Clock, "defer">): Promise<void> {
+  return new Promise((resolve) => clock.defer(resolve));
+}
+
 const HOLD_PERIOD_MS = 1_000_000;
 
 export class SystemClock implements Clock {

@@ -1,4 +1,4 @@
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, turnEnd } from "../lib/clock.ts";
 import { Lessor } from "./lease/index.ts";
 import type { MemberState } from "./member-storage.ts";
 import { Store, type StoreObserver } from "./mvcc/index.ts";
@@ -69,7 +69,12 @@ export async function openDurableState(
 ): Promise<MemberState> {
   const { database, cacheSizeBytes, clock, onFailure } = options;
   try {
-    const engine = await DiskEngine.open({ database, cacheSizeBytes, yieldTurn: turnOf(clock), onFailure });
+    const engine = await DiskEngine.open({
+      database,
+      cacheSizeBytes,
+      yieldTurn: () => turnEnd(clock),
+      onFailure,
+    });
     const state = stateOver(engine, options);
     const durable = new DurableState(state, engine);
     durable.recover();
@@ -86,13 +91,9 @@ function stateOver(engine: Engine, { clock, observer }: MemberStateOptions): Sta
   const store = new Store({
     engine,
     leases: lessor,
-    yieldTurn: turnOf(clock),
+    yieldTurn: () => turnEnd(clock),
     pauseCompaction: (biteMs) => rest(Math.max(REST_MS_MIN, COMPACTION_REST_FACTOR * biteMs)),
     observed: { clock, observer },
   });
   return new StateMachine(store, lessor);
-}
-
-function turnOf(clock: Clock): () => Promise<void> {
-  return () => new Promise((resolve) => clock.defer(resolve));
 }

@@ -3,8 +3,8 @@
  * [--storage memory] [--server etcd]. Measures how many puts a second the server takes at most, then puts a share of that
  * for the time given, a minute at a time, and prints resident memory for each ten minutes, by how much that moved after
  * the first ten, the longest call, how far the schedule fell behind, and each minute in which it did by over a second, with
- * what a put cost in CPU, how fast the machine was and what its host kept from it. History is compacted every ten seconds, for without that it grows with every
- * put. Needs Go, for paced puts.
+ * what a put cost in CPU, how fast the machine was and what its host kept from it. History is compacted every ten seconds,
+ * for without that it grows with every put. Needs Go, for paced puts.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

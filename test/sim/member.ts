@@ -128,9 +128,9 @@ export async function digestOf(state: StateMachine): Promise<string> {
   const { store, lessor, alarms } = state;
   const hashing = store.hashKv(0);
   const view = lessor.openSnapshot();
-  const leases = [...view.leases]
-    .map((lease) => `${lease.id}:${lease.deadlineMs}:${[...(lessor.keysOf(lease.id) ?? [])].sort()}`)
-    .sort();
+  const leases = [...view.leases].map(
+    (lease) => `${lease.id}:${lease.deadlineMs}:${[...(lessor.keysOf(lease.id) ?? [])].sort()}`,
+  );
   view.close();
   const beside = [lessor.leaseTimeMs, leases.join(" "), alarms.list().length];
   const revisions = [store.currentRevision, store.compactRevision];

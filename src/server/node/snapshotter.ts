@@ -1,4 +1,4 @@
-import type { Clock } from "../../lib/clock.ts";
+import { type Clock, turnEnd } from "../../lib/clock.ts";
 import type { EventualItems } from "../../lib/eventual.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Pace, rest } from "../../lib/pace.ts";
@@ -115,7 +115,7 @@ export class Snapshotter {
     if (this.#running !== undefined || this.#isPaused || this.#isStopped) return;
     if (this.#entriesSince < this.#entriesMin) return;
     // Not within apply: the entries of this batch are answered first.
-    this.#run(() => new Promise<void>((resolve) => this.#clock.defer(resolve)).then(() => this.#take()));
+    this.#run(() => turnEnd(this.#clock).then(() => this.#take()));
   }
 
   /** Work in the background, one after the other. */

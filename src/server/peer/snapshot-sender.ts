@@ -1,5 +1,5 @@
 import type { ClientRequest, OutgoingHttpHeaders } from "node:http";
-import type { Clock, Timer } from "../../lib/clock.ts";
+import { type Clock, type Timer, turnEnd } from "../../lib/clock.ts";
 import { createDigest } from "../../lib/digest.ts";
 import type { Message } from "../raft/index.ts";
 import type { StateSnapshot } from "../state/index.ts";
@@ -176,7 +176,7 @@ export class SnapshotSender {
     const delayMs = pacer.reserve(frame.length);
     if (delayMs >= 1) await this.#until(() => false, delayMs);
     // Making chunks must not hold up what else this thread has to do.
-    else await new Promise<void>((resolve) => clock.defer(resolve));
+    else await turnEnd(clock);
     this.#throwIfOver();
     if (this.#status !== undefined) return;
     this.#isDrained = this.#request?.write(frame) ?? false;

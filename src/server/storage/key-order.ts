@@ -2,7 +2,7 @@ import type { ByteString } from "../../lib/bytes.ts";
 import { type SortedMap, SortedMapBuilder } from "../../lib/sorted-map.ts";
 import type { KeyHistory } from "./key-history.ts";
 
-/** Sorted at once; and put in order in one turn: some milliseconds each. */
+/** So many are sorted, or merged, in one turn: some milliseconds. */
 const RUN_HISTORIES = 8_192;
 
 /** Those of keys that are alive, and of those that are not. */

@@ -39,7 +39,7 @@ export class MemoryEngine implements Engine {
   readonly #log = new RecordLog();
   #sizeBytes = 0;
   #sizeInUseBytes = 0;
-  /** In a replacement on its way: what keys are put in order by, all at once, at the end. */
+  /** In a replacement on its way: gathers the keys, which are put in order at the end. */
   #order: KeyOrder | undefined = undefined;
   /** The compaction under way or done last, and the last record it has passed (undefined: at its start or done). */
   #compactTarget = -1;

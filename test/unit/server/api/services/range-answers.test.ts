@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { encodeRangeResponse, type KeyValue, type RangeResponse } from "../../../../../src/codec/index.ts";
 import { fromUtf8 } from "../../../../../src/lib/bytes.ts";
@@ -76,6 +78,23 @@ describe("Answers of Range", () => {
     const secondTurns = await turnsUntil(clock, second);
     assert.ok(firstTurns >= 9 && firstTurns <= 12, `${firstTurns} turns for 10.5 MiB`);
     assert.ok(Math.abs(secondTurns - firstTurns) <= 2, `${secondTurns} turns for as much`);
+  });
+
+  it("do not stay in memory once they are given", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const clock = new SimClock();
+    const answers = new RangeAnswers(clock);
+    const give = async (): Promise<WeakRef<Buffer>> => {
+      const answer = answers.encode(responseOf(20_000, 200), goingOn) as Promise<Buffer>;
+      await turnsUntil(clock, answer);
+      return new WeakRef(await answer);
+    };
+    const given = await give();
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    assert.equal(given.deref(), undefined);
+    assert.ok(answers.encode(responseOf(1, 1), goingOn) instanceof Buffer);
   });
 
   it("are not made to the end for a call that is cancelled, and the next one is", async () => {
