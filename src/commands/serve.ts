@@ -51,7 +51,6 @@ SIGTERM and Ctrl-C end it in order: no new calls, those under way are answered. 
       env: process.env,
       readFile: (path) => readFileSync(path, "utf8"),
     });
-    limitHeapGrowth(process.execArgv);
     const stopping = new AbortController();
     const stop = stopRequested().then(() => stopping.abort());
     const starting = startServer(config, stopping.signal);
@@ -61,6 +60,8 @@ SIGTERM and Ctrl-C end it in order: no new calls, those under way are answered. 
       throw error;
     });
     if (server === undefined) return;
+    // Only now: what is loaded on the way stays, and to mark it in between finds nothing to free.
+    limitHeapGrowth(process.execArgv);
     printAddresses(server);
     const failure = await Promise.race([stop, server.fatal, uncaught()]);
     if (failure !== undefined) throw failure;
