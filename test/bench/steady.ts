@@ -135,7 +135,7 @@ function printPuts(minutes: readonly Measurement[]): void {
 }
 
 /**
- * Memory goes up until V8 marks the heap, each minute or so, and back then: medians of ten minutes, over many such rounds,
+ * Memory goes up until V8 marks the heap, several times a minute, and back then: medians of ten minutes, over many such rounds,
  * tell whether it grows, and those of minutes how far it goes up and down.
  */
 function printResident(samples: readonly number[]): void {
