@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Flags, type Interfaces } from "@oclif/core";
 import { BaseCommand } from "../cli/index.ts";
-import { limitHeapGrowth } from "../lib/heap-growth.ts";
+import { leaveMarkingToHelpers, limitHeapGrowth } from "../lib/heap-marking.ts";
 import { loadConfig, type RunningServer, serveFlags, startServer } from "../server/index.ts";
 
 /**
@@ -51,6 +51,7 @@ SIGTERM and Ctrl-C end it in order: no new calls, those under way are answered. 
       env: process.env,
       readFile: (path) => readFileSync(path, "utf8"),
     });
+    leaveMarkingToHelpers(process.execArgv);
     const stopping = new AbortController();
     const stop = stopRequested().then(() => stopping.abort());
     const starting = startServer(config, stopping.signal);
