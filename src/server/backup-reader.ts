@@ -165,7 +165,7 @@ class Census {
    * when compaction has finished: then it holds one record for each key that is alive there.
    */
   readonly #compacted: Set<ByteString> | undefined;
-  #main = 0;
+  #modRevision = 0;
   #sub = 0;
 
   constructor(meta: StateMeta) {
@@ -179,12 +179,16 @@ class Census {
     if (chunk.leases.length > 0 && this.records > 0) return "a lease follows records";
     this.leases += chunk.leases.length;
     for (const record of chunk.records) {
-      const { main, sub } = record;
-      if (this.records > 0 && (main < this.#main || (main === this.#main && sub <= this.#sub))) {
-        return `record ${main}/${sub} follows ${this.#main}/${this.#sub}`;
+      const { modRevision, sub } = record;
+      if (
+        this.records > 0 &&
+        (modRevision < this.#modRevision || (modRevision === this.#modRevision && sub <= this.#sub))
+      ) {
+        return `record ${modRevision}/${sub} follows ${this.#modRevision}/${this.#sub}`;
       }
-      if (main > this.#meta.currentRevision) return `record ${main}/${sub} is newer than its state`;
-      this.#main = main;
+      if (modRevision > this.#meta.currentRevision)
+        return `record ${modRevision}/${sub} is newer than its state`;
+      this.#modRevision = modRevision;
       this.#sub = sub;
       this.records++;
       this.#count(record);
@@ -192,8 +196,8 @@ class Census {
     return undefined;
   }
 
-  #count({ key, main, version, tombstone }: VersionedRecord): void {
-    if (main > this.#meta.compactRevision) {
+  #count({ key, modRevision, version, tombstone }: VersionedRecord): void {
+    if (modRevision > this.#meta.compactRevision) {
       if (tombstone) this.keys--;
       else if (version === 1) this.keys++;
     } else if (this.#compacted === undefined) {

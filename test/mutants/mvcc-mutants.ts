@@ -62,8 +62,8 @@ export const mvccMutants: readonly Mutant[] = [
     number: 509,
     rule: "the events of a revision come in one response",
     file: "watch-pass.ts",
-    from: "if (record === undefined || record.main > this.#revision) {",
-    to: "if (record === undefined || record.main >= this.#revision) {",
+    from: "if (record === undefined || record.modRevision > this.#revision) {",
+    to: "if (record === undefined || record.modRevision >= this.#revision) {",
   },
   {
     number: 510,
@@ -76,7 +76,7 @@ export const mvccMutants: readonly Mutant[] = [
     number: 511,
     rule: "a catch-up gives no event that the watch has already",
     file: "watch-pass.ts",
-    from: "if (record.main < watcher.nextRevision || isDropped(record, watcher.options)) continue;",
+    from: "if (record.modRevision < watcher.nextRevision || isDropped(record, watcher.options)) continue;",
     to: "if (isDropped(record, watcher.options)) continue;",
   },
   {

@@ -30,15 +30,15 @@ const everything: KeyInterval = { start: OPEN_END, end: OPEN_END };
 
 export function put(
   key: string,
-  main: number,
+  modRevision: number,
   sub: number,
-  value = `${key}@${main}.${sub}`,
+  value = `${key}@${modRevision}.${sub}`,
 ): VersionedRecord {
   return {
     key: bytes(key),
-    main,
+    modRevision,
     sub,
-    createRevision: main,
+    createRevision: modRevision,
     version: 1,
     value: bytes(value),
     lease: 0n,
@@ -46,10 +46,10 @@ export function put(
   };
 }
 
-export function tombstone(key: string, main: number, sub: number): VersionedRecord {
+export function tombstone(key: string, modRevision: number, sub: number): VersionedRecord {
   return {
     key: bytes(key),
-    main,
+    modRevision,
     sub,
     createRevision: 0,
     version: 0,
@@ -64,7 +64,7 @@ class NaiveEngine {
   log: VersionedRecord[] = [];
 
   newest(key: ByteString, revision: number): VersionedRecord | undefined {
-    return this.log.findLast((record) => record.key === key && record.main <= revision);
+    return this.log.findLast((record) => record.key === key && record.modRevision <= revision);
   }
 
   range(interval: KeyInterval, revision: number): VersionedRecord[] {
@@ -78,8 +78,9 @@ class NaiveEngine {
   compact(revision: number): void {
     this.log = this.log.filter(
       (record) =>
-        record.main > revision ||
-        (this.newest(record.key, revision) === record && !(record.tombstone && record.main < revision)),
+        record.modRevision > revision ||
+        (this.newest(record.key, revision) === record &&
+          !(record.tombstone && record.modRevision < revision)),
     );
   }
 }
@@ -132,8 +133,8 @@ class Subject {
     return await this.#read(want, (view) => view.count(interval, revision));
   }
 
-  async records(fromMain: number, toMain: number): Promise<VersionedRecord[]> {
-    return await readOn(this.engine.records(fromMain, toMain));
+  async records(fromRevision: number, toRevision: number): Promise<VersionedRecord[]> {
+    return await readOn(this.engine.records(fromRevision, toRevision));
   }
 
   async compactWhole(revision: number, recordsMax: number): Promise<void> {
@@ -167,7 +168,7 @@ function keyWant(key: ByteString, revision?: number): Want {
 }
 
 function mainsOf(records: readonly VersionedRecord[]): number[] {
-  return records.map(({ main }) => main);
+  return records.map(({ modRevision }) => modRevision);
 }
 
 /** The rest of the cursor, which is closed then. */
@@ -281,7 +282,7 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
         "a@7.0",
       ]);
       assert.equal((await subject.newest(bytes("a"), 6))?.tombstone, true);
-      assert.equal((await subject.latest(bytes("a")))?.main, 7);
+      assert.equal((await subject.latest(bytes("a")))?.modRevision, 7);
     });
 
     it("E2: intervals are single keys, half-open, open-ended, or empty when the end is not after the start", async () => {
@@ -329,7 +330,7 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
       await subject.compactWhole(7, 1);
       const left = (await subject.records(0, 100)).map((record) => [
         record.key,
-        record.main,
+        record.modRevision,
         record.tombstone,
       ]);
       assert.deepEqual(left, [
@@ -340,7 +341,7 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
       assert.equal(await subject.newest(bytes("b"), 100), undefined);
       await subject.compactWhole(8, 1);
       assert.deepEqual(
-        (await subject.records(0, 100)).map((record) => record.main),
+        (await subject.records(0, 100)).map((record) => record.modRevision),
         [8],
       );
     });
@@ -386,7 +387,7 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
       for (let i = 1; i < seen.length; i++) assert.ok((seen[i - 1] as number) < (seen[i] as number));
       // Nothing above the compacted revision may be missing.
       assert.deepEqual(
-        seen.filter((main) => main > 1_500),
+        seen.filter((modRevision) => modRevision > 1_500),
         Array.from({ length: 1_000 }, (_, i) => 1_501 + i),
       );
     });
@@ -417,7 +418,7 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
         view.range(everything, 2, 0).records.map(({ value }) => value),
         ["a@2.0", "b@2.1"],
       );
-      assert.equal(view.latest(bytes("a"))?.main, 2);
+      assert.equal(view.latest(bytes("a"))?.modRevision, 2);
     });
 
     it("E5: where there is a loader, reads and changes that nobody named are a programmer's error", async () => {
@@ -452,7 +453,7 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
       const replacement = subject.engine.beginReplacement();
       await replacement.append([put("x", 2, 0)]);
       assert.deepEqual(await subject.stats(), before);
-      assert.equal((await subject.latest(bytes("k2")))?.main, 4);
+      assert.equal((await subject.latest(bytes("k2")))?.modRevision, 4);
       await replacement.prepare(turn);
       assert.deepEqual(await subject.stats(), before);
       replacement.commit();
@@ -519,18 +520,18 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
           async (steps, from, to, limit) => {
             const subject = await create();
             const naive = new NaiveEngine();
-            let main = 1;
+            let modRevision = 1;
             let compacted = -1;
             for (const action of steps) {
               if (action.kind === "append") {
-                main++;
+                modRevision++;
                 const records = action.changes.map(([key, isPut], sub) =>
-                  isPut ? put(key, main, sub) : tombstone(key, main, sub),
+                  isPut ? put(key, modRevision, sub) : tombstone(key, modRevision, sub),
                 );
                 await subject.append(records);
                 naive.log.push(...records);
               } else if (action.kind === "compact") {
-                compacted = Math.max(compacted, Math.floor(action.share * main));
+                compacted = Math.max(compacted, Math.floor(action.share * modRevision));
                 await subject.engine.compactStep(compacted, 1);
               } else if (compacted >= 0) {
                 await subject.engine.compactStep(compacted, action.records);
@@ -538,7 +539,7 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
             }
             const interval = { start: bytes(from), end: bytes(to) };
             const compare = async (): Promise<void> => {
-              for (let revision = Math.max(0, compacted); revision <= main + 1; revision++) {
+              for (let revision = Math.max(0, compacted); revision <= modRevision + 1; revision++) {
                 const expected = naive.range(interval, revision);
                 assert.deepEqual(await subject.range(interval, revision, limit), {
                   records: limit === 0 ? expected : expected.slice(0, limit),
@@ -560,13 +561,13 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
               naive.compact(compacted);
               await compare();
             }
-            assert.deepEqual(await subject.records(0, main), naive.log);
+            assert.deepEqual(await subject.records(0, modRevision), naive.log);
             assert.deepEqual(
               await subject.records(3, 5),
-              naive.log.filter(({ main: m }) => m >= 3 && m <= 5),
+              naive.log.filter(({ modRevision: m }) => m >= 3 && m <= 5),
             );
             assert.equal((await subject.stats()).records, naive.log.length);
-            assert.equal((await subject.stats()).liveKeys, naive.range(everything, main).length);
+            assert.equal((await subject.stats()).liveKeys, naive.range(everything, modRevision).length);
             subjects.splice(subjects.indexOf(subject), 1);
             await subject.close();
           },

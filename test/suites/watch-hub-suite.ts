@@ -178,7 +178,7 @@ class Checker {
     const { key, modRevision } = event.kv;
     const previous = source.atInFullHistory(key, modRevision - 1);
     const isWanted = watcher.request.prevKv && modRevision - 1 >= source.compactRevision;
-    if (isWanted) assert.equal(event.prevKv?.modRevision, previous?.main);
+    if (isWanted) assert.equal(event.prevKv?.modRevision, previous?.modRevision);
     else if (!watcher.request.prevKv) assert.equal(event.prevKv, undefined);
   }
 
@@ -198,12 +198,12 @@ class Checker {
 
 function matches(record: VersionedRecord, { request, from }: Expectation): boolean {
   const start = request.key === "" ? bytes("\0") : request.key;
-  if (record.main < from || !inRange(record.key, start, request.rangeEnd)) return false;
+  if (record.modRevision < from || !inRange(record.key, start, request.rangeEnd)) return false;
   return !request.filters.includes(record.tombstone ? 1 : 0);
 }
 
 function name(record: VersionedRecord): string {
-  return `${record.tombstone ? 1 : 0}:${record.key}@${record.main}`;
+  return `${record.tombstone ? 1 : 0}:${record.key}@${record.modRevision}`;
 }
 
 /** No revision in two responses, and no more than the limit in one. */

@@ -3,7 +3,7 @@ import { compare, EMPTY } from "../../lib/bytes.ts";
 import type { EngineView, VersionedRecord } from "../storage/index.ts";
 
 /** What a missing key compares as: all zero (semantics-kv-mvcc 5.3). */
-const missing = { version: 0, createRevision: 0, main: 0, value: EMPTY, lease: 0n };
+const missing = { version: 0, createRevision: 0, modRevision: 0, value: EMPTY, lease: 0n };
 type Comparable = Pick<VersionedRecord, keyof typeof missing>;
 
 /** Whether the compare holds for every key of its range in the state at `revision`. */
@@ -44,7 +44,7 @@ function compareTo({ target, union }: Compare, record: Comparable): number {
     case compareTarget.create:
       return record.createRevision - (union.case === "createRevision" ? union.value : 0);
     case compareTarget.mod:
-      return record.main - (union.case === "modRevision" ? union.value : 0);
+      return record.modRevision - (union.case === "modRevision" ? union.value : 0);
     case compareTarget.value:
       return compare(record.value, union.case === "value" ? union.value : EMPTY);
     case compareTarget.lease: {

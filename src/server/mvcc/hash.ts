@@ -66,7 +66,7 @@ export async function hashRecords(
   const keepsAny = await holdsKept(engine, scope, bite);
   const hash = new RecordHash();
   const revisionAsked = (record: VersionedRecord): number | undefined => {
-    if (record.main > scope.compactRevision || record.tombstone) return undefined;
+    if (record.modRevision > scope.compactRevision || record.tombstone) return undefined;
     return keepsAny ? scope.revision : scope.compactRevision;
   };
   for await (const { records, view } of viewedPages(engine, 0, scope.revision, revisionAsked)) {
@@ -93,7 +93,7 @@ export class CompactionHashing {
     if (known !== undefined) return;
     // The order of isHashed, which knows what is kept by looking it up.
     this.passed = (record, isKept) => {
-      if (record.main > compactRevision || (isKept && !record.tombstone)) this.#records.add(record);
+      if (record.modRevision > compactRevision || (isKept && !record.tombstone)) this.#records.add(record);
     };
   }
 
@@ -145,7 +145,7 @@ interface ViewedPage {
   readonly view: EngineView;
 }
 
-/** The records whose main revision is from `from` to `to`. */
+/** The records whose revision is from `from` to `to`. */
 async function* viewedPages(
   engine: Engine,
   from: number,
@@ -199,7 +199,7 @@ async function holdsKept(engine: Engine, scope: HashScope, bite: Bite): Promise<
 }
 
 function isHashed(record: VersionedRecord, view: EngineView, scope: HashScope, keepsAny: boolean): boolean {
-  if (record.main > scope.compactRevision) return true;
+  if (record.modRevision > scope.compactRevision) return true;
   // Old etcd removed a tombstone at the compact revision, new etcd keeps it: neither hashes it.
   if (record.tombstone) return false;
   if (keepsAny) return isKept(record, view, scope);
@@ -208,11 +208,11 @@ function isHashed(record: VersionedRecord, view: EngineView, scope: HashScope, k
 
 function isKept(record: VersionedRecord, view: EngineView, scope: HashScope): boolean {
   if (!isNewest(record, view, scope.revision)) return false;
-  return !record.tombstone || (scope.keptTombstones === "recent" && record.main === scope.revision);
+  return !record.tombstone || (scope.keptTombstones === "recent" && record.modRevision === scope.revision);
 }
 
 /** Whether the record, which is not above `revision`, is the newest of its key up to it. */
 function isNewest(record: VersionedRecord, view: EngineView, revision: number): boolean {
   const newest = view.newest(record.key, revision);
-  return newest?.main === record.main && newest.sub === record.sub;
+  return newest?.modRevision === record.modRevision && newest.sub === record.sub;
 }

@@ -3,7 +3,7 @@
 export type { CompactionHash, CompactionObserver } from "./compaction.ts";
 export type { OperationCounts } from "./operation-counts.ts";
 export * from "./quota-cost.ts";
-export { putRecord, toKeyValue, tombstoneRecord } from "./record.ts";
+export { putRecord, tombstoneRecord } from "./record.ts";
 export * from "./request-rules.ts";
 export { FIRST_REVISION, NEVER_COMPACTED } from "./revision.ts";
 export * from "./store.ts";

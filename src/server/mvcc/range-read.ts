@@ -7,7 +7,6 @@ import {
 } from "../../codec/index.ts";
 import { compare, EMPTY } from "../../lib/bytes.ts";
 import type { EngineView, KeyInterval, VersionedRecord } from "../storage/index.ts";
-import { toKeyValue } from "./record.ts";
 import { headerAt } from "./revision.ts";
 
 type RecordOrder = (left: VersionedRecord, right: VersionedRecord) => number;
@@ -16,7 +15,7 @@ const orders = new Map<number, RecordOrder>([
   [sortTarget.key, (left, right) => compare(left.key, right.key)],
   [sortTarget.version, (left, right) => left.version - right.version],
   [sortTarget.create, (left, right) => left.createRevision - right.createRevision],
-  [sortTarget.mod, (left, right) => left.main - right.main],
+  [sortTarget.mod, (left, right) => left.modRevision - right.modRevision],
   [sortTarget.value, (left, right) => compare(left.value, right.value)],
 ]);
 
@@ -37,7 +36,7 @@ export function readRange(engine: EngineView, request: RangeRequest, currentRevi
   if (isSorted(request)) records.sort(orderOf(request));
   const more = request.limit > 0 && records.length > request.limit;
   if (more) records = records.slice(0, request.limit);
-  return { header, kvs: records.map(toShape(request)), more, count: fetched.count };
+  return { header, kvs: shaped(records, request), more, count: fetched.count };
 }
 
 /**
@@ -62,8 +61,8 @@ function hasFilter(request: RangeRequest): boolean {
 
 function passesFilters(record: VersionedRecord, request: RangeRequest): boolean {
   return (
-    (request.maxModRevision === 0 || record.main <= request.maxModRevision) &&
-    (request.minModRevision === 0 || record.main >= request.minModRevision) &&
+    (request.maxModRevision === 0 || record.modRevision <= request.maxModRevision) &&
+    (request.minModRevision === 0 || record.modRevision >= request.minModRevision) &&
     (request.maxCreateRevision === 0 || record.createRevision <= request.maxCreateRevision) &&
     (request.minCreateRevision === 0 || record.createRevision >= request.minCreateRevision)
   );
@@ -79,9 +78,9 @@ function orderOf(request: RangeRequest): RecordOrder {
   return request.sortOrder === sortOrder.descend ? (left, right) => ascending(right, left) : ascending;
 }
 
-function toShape(request: RangeRequest): (record: VersionedRecord) => KeyValue {
-  if (!request.keysOnly) return toKeyValue;
+function shaped(records: VersionedRecord[], request: RangeRequest): KeyValue[] {
+  if (!request.keysOnly) return records;
   // etcd answers keys_only from its index, which knows no leases, unless it had to read the values for the sort.
-  if (request.sortTarget === sortTarget.value) return (record) => ({ ...toKeyValue(record), value: EMPTY });
-  return (record) => ({ ...toKeyValue(record), value: EMPTY, lease: 0n });
+  if (request.sortTarget === sortTarget.value) return records.map((record) => ({ ...record, value: EMPTY }));
+  return records.map((record) => ({ ...record, value: EMPTY, lease: 0n }));
 }

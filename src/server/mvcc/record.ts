@@ -1,11 +1,10 @@
-import type { KeyValue } from "../../codec/index.ts";
 import { type ByteString, EMPTY } from "../../lib/bytes.ts";
 import type { VersionedRecord } from "../storage/index.ts";
 
 /** Record factories: every record is made here, so that all have one shape and reads of them stay fast. */
 export function putRecord(fields: {
   readonly key: ByteString;
-  readonly main: number;
+  readonly modRevision: number;
   readonly sub: number;
   readonly createRevision: number;
   readonly version: number;
@@ -14,7 +13,7 @@ export function putRecord(fields: {
 }): VersionedRecord {
   return {
     key: fields.key,
-    main: fields.main,
+    modRevision: fields.modRevision,
     sub: fields.sub,
     createRevision: fields.createRevision,
     version: fields.version,
@@ -25,18 +24,6 @@ export function putRecord(fields: {
   };
 }
 
-export function tombstoneRecord(key: ByteString, main: number, sub: number): VersionedRecord {
-  return { key, main, sub, createRevision: 0, version: 0, value: EMPTY, lease: 0n, tombstone: true };
-}
-
-/** The record as clients see it. For a tombstone: key and modRevision only, as in a DELETE event. */
-export function toKeyValue(record: VersionedRecord): KeyValue {
-  return {
-    key: record.key,
-    createRevision: record.createRevision,
-    modRevision: record.main,
-    version: record.version,
-    value: record.value,
-    lease: record.lease,
-  };
+export function tombstoneRecord(key: ByteString, modRevision: number, sub: number): VersionedRecord {
+  return { key, modRevision, sub, createRevision: 0, version: 0, value: EMPTY, lease: 0n, tombstone: true };
 }

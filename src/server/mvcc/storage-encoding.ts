@@ -19,7 +19,7 @@ export function encodedBytesMax(record: VersionedRecord): number {
  * then KeyValue in field order with zero fields left out. Returns the offset after it.
  */
 export function encodeRecord(record: VersionedRecord, into: Buffer, offset: number): number {
-  let at = writeRevisionPart(record.main, into, offset);
+  let at = writeRevisionPart(record.modRevision, into, offset);
   into[at++] = UNDERSCORE;
   at = writeRevisionPart(record.sub, into, at);
   if (record.tombstone) into[at++] = TOMBSTONE_MARK;
@@ -27,7 +27,7 @@ export function encodeRecord(record: VersionedRecord, into: Buffer, offset: numb
   at = writeBytes(tag.key, record.key, into, at);
   if (record.tombstone) return at;
   at = writeNumber(tag.createRevision, record.createRevision, into, at);
-  at = writeNumber(tag.modRevision, record.main, into, at);
+  at = writeNumber(tag.modRevision, record.modRevision, into, at);
   at = writeNumber(tag.version, record.version, into, at);
   at = writeBytes(tag.value, record.value, into, at);
   return writeLease(record.lease, into, at);

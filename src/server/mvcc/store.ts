@@ -55,7 +55,7 @@ export interface StoreState {
 /** The history as it was when the snapshot was opened, to be read at leisure. */
 export interface StoreSnapshot extends StoreState {
   /**
-   * The records in ascending (main, sub), to be gone through once. Throws leaderChanged when the store is restored
+   * The records in ascending (modRevision, sub), to be gone through once. Throws leaderChanged when the store is restored
    * from elsewhere meanwhile.
    */
   readonly pages: EventualItems<RecordPage>;
@@ -300,8 +300,8 @@ export class Store implements KvReader, KvWriter {
     const attachments = new LeaseAttachments();
     return {
       append: (records) => {
-        for (const { main } of records)
-          assert(main <= state.currentRevision, "a snapshot holds its own past");
+        for (const { modRevision } of records)
+          assert(modRevision <= state.currentRevision, "a snapshot holds its own past");
         attachments.follow(records);
         return replacement.append(records);
       },
@@ -382,8 +382,9 @@ export class Store implements KvReader, KvWriter {
 function lastChangeIn(view: EngineView, key: ByteString, window: RevisionWindow): LastChange | undefined {
   const record = view.newest(key, window.currentRevision);
   // Whether compaction has come to a removal yet differs between members; the answer must not.
-  if (record === undefined || (record.tombstone && record.main < window.compactRevision)) return undefined;
-  return { revision: record.main, isRemoval: record.tombstone };
+  if (record === undefined || (record.tombstone && record.modRevision < window.compactRevision))
+    return undefined;
+  return { revision: record.modRevision, isRemoval: record.tombstone };
 }
 
 /** Which keys have a lease by the records so far: to ask for all keys at the end would take long at once. */
@@ -404,7 +405,7 @@ class LeaseAttachments {
 
 /** The loading end of a restore. */
 export interface StoreRestore {
-  /** In ascending (main, sub), over all calls. The next call waits for this one. */
+  /** In ascending (modRevision, sub), over all calls. The next call waits for this one. */
   append(records: RecordPage): Eventual<void>;
   /** After the last append, before finish(). */
   prepare(): Promise<void>;

@@ -2,7 +2,6 @@ import type { Event } from "../../codec/index.ts";
 import { eventType } from "../../codec/index.ts";
 import type { ByteString } from "../../lib/bytes.ts";
 import type { Engine, EngineLoader, RecordCursor, VersionedRecord } from "../storage/index.ts";
-import { toKeyValue } from "./record.ts";
 import type { WatchEvent } from "./types.ts";
 
 /** What the hub needs of the store. Both the store and a test's model provide it. */
@@ -12,7 +11,7 @@ export interface WatchSource {
   /** -1 when never compacted. */
   readonly compactRevision: number;
   /** Engine.records. */
-  records(fromMain: number, toMain: number): RecordCursor;
+  records(fromRevision: number, toRevision: number): RecordCursor;
   /** Engine.at: the record of `key` alive at `revision`. With a loader: of keys whose commit is being told only. */
   at(key: ByteString, revision: number): VersionedRecord | undefined;
   /** Engine.loader. */
@@ -30,7 +29,7 @@ export function watchSourceOf(
     get compactRevision() {
       return store.compactRevision;
     },
-    records: (fromMain, toMain) => engine.records(fromMain, toMain),
+    records: (fromRevision, toRevision) => engine.records(fromRevision, toRevision),
     at: (key, revision) => engine.at(key, revision),
     loader: engine.loader,
   };
@@ -55,7 +54,7 @@ export class RecordEvents {
   withPrevious(source: PreviousSource): WatchEvent {
     if (this.#withPrevious === undefined) {
       const previous = hasPrevious(this.record, source)
-        ? source.at(this.record.key, this.record.main - 1)
+        ? source.at(this.record.key, this.record.modRevision - 1)
         : undefined;
       this.#withPrevious =
         previous === undefined ? this.plain() : { event: toEvent(this.record, previous), encoded: undefined };
@@ -72,14 +71,14 @@ export function hasPrevious(
   record: VersionedRecord,
   { compactRevision }: Pick<WatchSource, "compactRevision">,
 ): boolean {
-  const isCreation = !record.tombstone && record.createRevision === record.main;
-  return !isCreation && record.main - 1 >= compactRevision;
+  const isCreation = !record.tombstone && record.createRevision === record.modRevision;
+  return !isCreation && record.modRevision - 1 >= compactRevision;
 }
 
 function toEvent(record: VersionedRecord, previous: VersionedRecord | undefined): Event {
   return {
     type: record.tombstone ? eventType.delete : eventType.put,
-    kv: toKeyValue(record),
-    prevKv: previous === undefined ? undefined : toKeyValue(previous),
+    kv: record,
+    prevKv: previous,
   };
 }

@@ -188,9 +188,9 @@ export class WatchPass {
     while (!this.#isScanFinished && this.#watchers.size > 0) {
       if (!this.#fill()) return false;
       const record = this.#page[this.#matched];
-      if (record === undefined || record.main > this.#revision) {
+      if (record === undefined || record.modRevision > this.#revision) {
         if (!this.#sendOverdue(isTimeUp)) return false;
-        this.#revision = record?.main ?? this.#revisionMax + 1;
+        this.#revision = record?.modRevision ?? this.#revisionMax + 1;
         if (this.#scanned >= this.#limits.scanRecordsMax) this.#isScanFinished = true;
         else if (record === undefined && !this.#extend()) return true;
         if (record === undefined || this.#isScanFinished) continue;
@@ -250,7 +250,7 @@ export class WatchPass {
     const wants: Want[] = [];
     for (const record of page) {
       if (!hasPrevious(record, this.#source)) continue;
-      wants.push({ kind: "key", key: record.key, revision: record.main - 1 });
+      wants.push({ kind: "key", key: record.key, revision: record.modRevision - 1 });
     }
     return wants.length === 0 ? undefined : loader.view(wants);
   }
@@ -281,9 +281,9 @@ export class WatchPass {
     const events = this.#events?.[this.#matched] ?? new RecordEvents(record);
     for (const group of this.#found) {
       for (const watcher of group.watchers) {
-        if (record.main < watcher.nextRevision || isDropped(record, watcher.options)) continue;
+        if (record.modRevision < watcher.nextRevision || isDropped(record, watcher.options)) continue;
         if (watcher.stream.isFull) {
-          this.#leaveBehind(watcher, record.main);
+          this.#leaveBehind(watcher, record.modRevision);
           continue;
         }
         this.#gather(watcher, record, viewEvent(events, watcher.options, this.#previous));
@@ -294,7 +294,7 @@ export class WatchPass {
   #gather(watcher: Watcher, record: VersionedRecord, event: WatchEvent): void {
     watcher.batch ??= {
       events: [],
-      firstRevision: record.main,
+      firstRevision: record.modRevision,
       lastRevision: 0,
       revisionCount: 0,
       sizeBytes: 0,
@@ -304,8 +304,8 @@ export class WatchPass {
     this.#steps++;
     batch.events.push(event);
     batch.sizeBytes += record.key.length + record.value.length + (event.event.prevKv?.value.length ?? 0);
-    if (batch.lastRevision !== record.main) {
-      batch.lastRevision = record.main;
+    if (batch.lastRevision !== record.modRevision) {
+      batch.lastRevision = record.modRevision;
       batch.revisionCount++;
     }
     if (batch.isOverdue) return;

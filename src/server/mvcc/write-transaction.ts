@@ -11,7 +11,7 @@ import type { ByteString } from "../../lib/bytes.ts";
 import { RequestError } from "../../lib/errors.ts";
 import type { Engine, EngineView, VersionedRecord } from "../storage/index.ts";
 import { readRange } from "./range-read.ts";
-import { putRecord, toKeyValue, tombstoneRecord } from "./record.ts";
+import { putRecord, tombstoneRecord } from "./record.ts";
 import { headerAt } from "./revision.ts";
 import type { LeaseDirectory } from "./types.ts";
 
@@ -63,14 +63,14 @@ export class WriteTransaction {
       previous !== undefined || !(request.ignoreValue || request.ignoreLease),
       "a put that keeps something has a key to keep it from",
     );
-    const main = this.#beginRevision + 1;
+    const modRevision = this.#beginRevision + 1;
     const lease = previous !== undefined && request.ignoreLease ? previous.lease : request.lease;
     const record = putRecord({
       // The same string for all records of a key: one copy in memory.
       key: previous?.key ?? request.key,
-      main,
+      modRevision,
       sub: this.#records.length,
-      createRevision: previous?.createRevision ?? main,
+      createRevision: previous?.createRevision ?? modRevision,
       version: (previous?.version ?? 0) + 1,
       value: previous !== undefined && request.ignoreValue ? previous.value : request.value,
       lease,
@@ -82,8 +82,8 @@ export class WriteTransaction {
       if (lease !== 0n) this.#leases.attach(lease, record.key);
     }
     return {
-      header: headerAt(main),
-      prevKv: request.prevKv && previous !== undefined ? toKeyValue(previous) : undefined,
+      header: headerAt(modRevision),
+      prevKv: request.prevKv ? previous : undefined,
     };
   }
 
@@ -94,7 +94,7 @@ export class WriteTransaction {
     return {
       header: headerAt(this.revision),
       deleted: found.length,
-      prevKvs: request.prevKv ? found.map(toKeyValue) : [],
+      prevKvs: request.prevKv ? found : [],
     };
   }
 

@@ -159,13 +159,13 @@ function writeRecord(writer: Writer, record: VersionedRecord): void {
   writer.int64(0x28, record.version);
   writer.int64(0x20, record.createRevision);
   writer.int64(0x18, record.sub);
-  writer.int64(0x10, record.main);
+  writer.int64(0x10, record.modRevision);
   writer.bytes(0x0a, record.key);
 }
 
 function readRecord(reader: Reader): VersionedRecord {
   let key = EMPTY;
-  let main = 0;
+  let modRevision = 0;
   let sub = 0;
   let createRevision = 0;
   let version = 0;
@@ -179,7 +179,7 @@ function readRecord(reader: Reader): VersionedRecord {
         key = reader.bytes();
         break;
       case 0x10:
-        main = reader.int64();
+        modRevision = reader.int64();
         break;
       case 0x18:
         sub = reader.int64();
@@ -203,5 +203,5 @@ function readRecord(reader: Reader): VersionedRecord {
         reader.skip(tag);
     }
   }
-  return { key, main, sub, createRevision, version, value, lease, tombstone };
+  return { key, modRevision, sub, createRevision, version, value, lease, tombstone };
 }

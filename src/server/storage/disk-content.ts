@@ -38,7 +38,7 @@ export const noTotals: ContentTotals = {
   records: 0,
   sizeBytes: 0,
   sizeInUseBytes: 0,
-  last: { main: 0, sub: 0 },
+  last: { modRevision: 0, sub: 0 },
 };
 
 /** What else belongs into the write that brings a layer to the database, as it was when the layer was closed. */
@@ -104,7 +104,7 @@ export class DiskContent {
     this.#totals = options.totals;
     this.#stored = options.totals;
     this.#storedSeal = options.storedSeal;
-    this.#layers = [new DiskLayer(options.totals.last.main)];
+    this.#layers = [new DiskLayer(options.totals.last.modRevision)];
   }
 
   get layout(): DiskLayout {
@@ -150,7 +150,7 @@ export class DiskContent {
   }
 
   #append(record: VersionedRecord): void {
-    const { main, sub, key } = record;
+    const { modRevision, sub, key } = record;
     const { records, sizeBytes, sizeInUseBytes, last } = this.#totals;
     assert(isBefore(last, record), "records are appended in ascending order");
     const previous = this.#newestNow(key);
@@ -164,7 +164,7 @@ export class DiskContent {
       sizeBytes: sizeBytes + cost,
       sizeInUseBytes:
         sizeInUseBytes + (record.tombstone ? 0 : cost) - (previous === undefined ? 0 : costOf(previous)),
-      last: { main, sub },
+      last: { modRevision, sub },
     };
     const wasAlive = previous !== undefined;
     if (wasAlive !== record.tombstone) return;
@@ -198,7 +198,7 @@ export class DiskContent {
       if (answer !== undefined) return answer.record;
     }
     const cached = this.#cache.get(key);
-    if (cached !== undefined && cached.main <= revision) return cached;
+    if (cached !== undefined && cached.modRevision <= revision) return cached;
     return loaded.newest(key, revision);
   }
 
@@ -229,7 +229,7 @@ export class DiskContent {
   /** The content as it is now: all is captured before anything is awaited. */
   #moment(): Moment {
     const { database, layout } = this.#options;
-    return { database, layout, layers: [...this.#layers], revision: this.#totals.last.main };
+    return { database, layout, layers: [...this.#layers], revision: this.#totals.last.modRevision };
   }
 
   async #read(wants: readonly Want[], isForCommands: boolean): Promise<LoadedReads> {
@@ -301,7 +301,7 @@ export class DiskContent {
       const { key, revision = moment.revision } = want;
       const answer = newestInLayers(moment, key, revision, want.revision !== undefined);
       const record = answer === undefined ? this.#cache.get(key) : answer.record;
-      if (answer !== undefined || (record !== undefined && record.main <= revision))
+      if (answer !== undefined || (record !== undefined && record.modRevision <= revision))
         loaded.addKey(key, want.revision, record);
       else missing.push(want);
     }
@@ -312,7 +312,7 @@ export class DiskContent {
       const { key, revision } = want;
       const value = values[i];
       const record = value === undefined ? undefined : decodeNewest(key, value);
-      if (record !== undefined && record.main <= (revision ?? moment.revision)) {
+      if (record !== undefined && record.modRevision <= (revision ?? moment.revision)) {
         loaded.addKey(key, revision, record);
         if (appends === this.#appends && revision === undefined) this.#cache.set(record);
       } else if (record === undefined && revision === undefined && appends === this.#appends) {
@@ -400,10 +400,10 @@ export class DiskContent {
 
   // ---- History.
 
-  records(fromMain: number, toMain: number): RecordCursor {
+  records(fromRevision: number, toRevision: number): RecordCursor {
     const { database, layout } = this.#options;
     /** The place of the last record given; reading goes on behind it. */
-    let after: RecordPlace = { main: fromMain, sub: -1 };
+    let after: RecordPlace = { modRevision: fromRevision, sub: -1 };
     let open: { readonly iterator: DiskIterator; readonly upTo: RecordPlace } | undefined;
     const closeIterator = async (): Promise<void> => {
       const closing = open?.iterator;
@@ -415,14 +415,14 @@ export class DiskContent {
       for (const { records } of this.#layers) {
         for (let i = firstBehind(records, after); i < records.length && found.length < countMax; i++) {
           const record = records[i] as VersionedRecord;
-          if (record.main <= toMain) found.push(record);
+          if (record.modRevision <= toRevision) found.push(record);
         }
       }
       const last = found.at(-1);
-      if (last !== undefined) after = { main: last.main, sub: last.sub };
+      if (last !== undefined) after = { modRevision: last.modRevision, sub: last.sub };
       return found;
     };
-    const isInDatabase = (): boolean => after.main <= toMain && isBefore(after, this.#stored.last);
+    const isInDatabase = (): boolean => after.modRevision <= toRevision && isBefore(after, this.#stored.last);
     const fromDatabase = async (countMax: number): Promise<readonly VersionedRecord[]> => {
       // What is in a layer when something is awaited may be in the database alone afterwards.
       while (!this.#isRetired && (isInDatabase() || open !== undefined)) {
@@ -431,8 +431,8 @@ export class DiskContent {
           continue;
         }
         if (open === undefined) {
-          const start = layout.record({ main: after.main, sub: after.sub + 1 });
-          const end = layout.record({ main: toMain + 1, sub: 0 });
+          const start = layout.record({ modRevision: after.modRevision, sub: after.sub + 1 });
+          const end = layout.record({ modRevision: toRevision + 1, sub: 0 });
           open = { iterator: database.iterate({ start, end }), upTo: this.#stored.last };
         }
         const { iterator, upTo } = open;
@@ -440,7 +440,7 @@ export class DiskContent {
         const found = page.map(({ key, value }) => decodeRecord(layout.placeOfRecord(key), value));
         const last = found.at(-1);
         if (last !== undefined) {
-          after = { main: last.main, sub: last.sub };
+          after = { modRevision: last.modRevision, sub: last.sub };
           return found;
         }
         // Between here and where the database was when the iterator was opened, there is nothing.
@@ -454,7 +454,7 @@ export class DiskContent {
     let isReading: Promise<unknown> = Promise.resolve();
     return {
       next: (countMax) => {
-        if (after.main > toMain) return [];
+        if (after.modRevision > toRevision) return [];
         // Whoever reads here expects promises: what is thrown at once nobody would catch.
         if (this.#isRetired) return this.#isClosed ? Promise.reject(new RequestError("stopped")) : [];
         if (open === undefined && !isBefore(after, this.#stored.last)) return fromLayers(countMax);
@@ -507,7 +507,7 @@ export class DiskContent {
     const operations: DiskOperation[] = [...seal.operations];
     for (const { start, count } of this.counts.takeChanges())
       operations.push({ key: layout.count(start), value: encodeCount(count) });
-    this.#layers.push(new DiskLayer(totals.last.main));
+    this.#layers.push(new DiskLayer(totals.last.modRevision));
     for (let at = 0; at < layer.records.length; at += ENCODE_RECORDS) {
       layer.encodeRecords(layout, at, ENCODE_RECORDS, operations);
       await yieldTurn();
@@ -544,7 +544,7 @@ export class DiskContent {
    * there are no more.
    */
   async compactStep(revision: number, recordsMax: number): Promise<boolean> {
-    if (this.#layers.some(({ records }) => records[0] !== undefined && records[0].main <= revision))
+    if (this.#layers.some(({ records }) => records[0] !== undefined && records[0].modRevision <= revision))
       await this.flush(false);
     let isFinished = false;
     await this.#alone(async () => {
@@ -559,7 +559,7 @@ export class DiskContent {
     const { database, layout } = this.#options;
     const iterator = database.iterate({
       start: this.#garbageFrom ?? layout.start(space.garbage),
-      end: layout.garbage({ main: revision + 1, sub: 0 }, garbageKind.superseded),
+      end: layout.garbage({ modRevision: revision + 1, sub: 0 }, garbageKind.superseded),
     });
     const operations: DiskOperation[] = [];
     let records = 0;

@@ -137,8 +137,8 @@ export class DiskEngine implements Engine {
     return this.#content.count(interval, revision);
   }
 
-  records(fromMain: number, toMain: number): RecordCursor {
-    return this.#content.records(fromMain, toMain);
+  records(fromRevision: number, toRevision: number): RecordCursor {
+    return this.#content.records(fromRevision, toRevision);
   }
 
   async compactStep(revision: number, recordsMax: number): Promise<boolean> {

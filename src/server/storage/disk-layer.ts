@@ -55,7 +55,8 @@ export class DiskLayer {
       return;
     }
     const newest = known.history.at(-1) as VersionedRecord;
-    if (newest.tombstone && newest.main === record.main) this.#shortRemovals.set(newest, record);
+    if (newest.tombstone && newest.modRevision === record.modRevision)
+      this.#shortRemovals.set(newest, record);
     known.history.push(record);
   }
 
@@ -82,10 +83,10 @@ export class DiskLayer {
   #answer({ base, history }: LayerKey, revision: number): LayerAnswer {
     for (let i = history.length - 1; i >= 0; i--) {
       const record = history[i] as VersionedRecord;
-      if (record.main <= revision) return { record };
+      if (record.modRevision <= revision) return { record };
     }
     // The base is what was there before the layer; what was there before the base, only the database knows.
-    if (revision >= this.baseRevision || (base !== undefined && base.main <= revision))
+    if (revision >= this.baseRevision || (base !== undefined && base.modRevision <= revision))
       return { record: base };
     return undefined;
   }
@@ -108,7 +109,7 @@ export class DiskLayer {
     into.push({ key: layout.past(record.key, record), value: encodePast(true) });
     const overtaker = this.#shortRemovals.get(record);
     // A removal is needed for reads at its own revision, unless the same revision has put the key again.
-    const goesAt = overtaker ?? { main: record.main + 1, sub: record.sub };
+    const goesAt = overtaker ?? { modRevision: record.modRevision + 1, sub: record.sub };
     const kind = overtaker === undefined ? garbageKind.removal : garbageKind.superseded;
     into.push({ key: layout.garbage(goesAt, kind), value: encodeGarbage(record) });
   }

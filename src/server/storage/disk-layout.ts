@@ -7,9 +7,9 @@ import type { VersionedRecord } from "./engine.ts";
  * that a snapshot can be laid beside what it will replace) and the letter of its space:
  *
  *   N key                        the newest record of a live key, with its value
- *   R main sub                   every record, with its key and value
- *   P key main sub               every record that is not a live key's newest: where reads of the past look
- *   G main sub kind              what becomes removable when the compact revision reaches main: main, sub, key
+ *   R modRevision sub            every record, with its key and value
+ *   P key modRevision sub        every record that is not a live key's newest: where reads of the past look
+ *   G modRevision sub kind       what becomes removable when the compact revision reaches modRevision
  *   A lease key                  attachments of live keys
  *   C key                        how many live keys there are from this key up to that of the next such entry
  *   S ...                        what the state machine keeps beside the records
@@ -39,7 +39,7 @@ const MAIN_SUB_BYTES = 12;
 const TWO_32 = 0x1_0000_0000;
 
 export interface RecordPlace {
-  readonly main: number;
+  readonly modRevision: number;
   readonly sub: number;
 }
 
@@ -72,10 +72,10 @@ export class DiskLayout {
     return bytes.toString("latin1", PREFIX_BYTES) as ByteString;
   }
 
-  record({ main, sub }: RecordPlace): Buffer {
+  record({ modRevision, sub }: RecordPlace): Buffer {
     const bytes = Buffer.allocUnsafe(PREFIX_BYTES + MAIN_SUB_BYTES);
     bytes.write(this.#prefix + space.records, 0, "latin1");
-    writePlace(bytes, PREFIX_BYTES, main, sub);
+    writePlace(bytes, PREFIX_BYTES, modRevision, sub);
     return bytes;
   }
 
@@ -83,11 +83,11 @@ export class DiskLayout {
     return readPlace(bytes, PREFIX_BYTES);
   }
 
-  past(key: ByteString, { main, sub }: RecordPlace): Buffer {
+  past(key: ByteString, { modRevision, sub }: RecordPlace): Buffer {
     const name = this.#prefix + space.past + escaped(key);
     const bytes = Buffer.allocUnsafe(name.length + MAIN_SUB_BYTES);
     bytes.write(name, 0, "latin1");
-    writePlace(bytes, name.length, main, sub);
+    writePlace(bytes, name.length, modRevision, sub);
     return bytes;
   }
 
@@ -104,10 +104,10 @@ export class DiskLayout {
     return unescaped(bytes.toString("latin1", PREFIX_BYTES, bytes.length - MAIN_SUB_BYTES));
   }
 
-  garbage({ main, sub }: RecordPlace, kind: number): Buffer {
+  garbage({ modRevision, sub }: RecordPlace, kind: number): Buffer {
     const bytes = Buffer.allocUnsafe(PREFIX_BYTES + MAIN_SUB_BYTES + 1);
     bytes.write(this.#prefix + space.garbage, 0, "latin1");
-    writePlace(bytes, PREFIX_BYTES, main, sub);
+    writePlace(bytes, PREFIX_BYTES, modRevision, sub);
     bytes[PREFIX_BYTES + MAIN_SUB_BYTES] = kind;
     return bytes;
   }
@@ -157,13 +157,13 @@ function unescaped(name: string): ByteString {
   return (key.includes("\0") ? key.replaceAll("\0\x01", "\0") : key) as ByteString;
 }
 
-function writePlace(bytes: Buffer, at: number, main: number, sub: number): void {
-  writeNumber(bytes, at, main);
+function writePlace(bytes: Buffer, at: number, modRevision: number, sub: number): void {
+  writeNumber(bytes, at, modRevision);
   bytes.writeUInt32BE(sub, at + 8);
 }
 
 function readPlace(bytes: Buffer, at: number): RecordPlace {
-  return { main: readNumber(bytes, at), sub: bytes.readUInt32BE(at + 8) };
+  return { modRevision: readNumber(bytes, at), sub: bytes.readUInt32BE(at + 8) };
 }
 
 function writeNumber(bytes: Buffer, at: number, value: number): void {
@@ -178,10 +178,10 @@ function readNumber(bytes: Buffer, at: number): number {
 const NEWEST_HEADER_BYTES = 36;
 const RECORD_HEADER_BYTES = 29;
 
-/** Value under N: main 8, sub 4, create revision 8, version 8, lease 8, value. */
+/** Value under N: modRevision 8, sub 4, create revision 8, version 8, lease 8, value. */
 export function encodeNewest(record: VersionedRecord): Buffer {
   const bytes = Buffer.allocUnsafe(NEWEST_HEADER_BYTES + record.value.length);
-  writePlace(bytes, 0, record.main, record.sub);
+  writePlace(bytes, 0, record.modRevision, record.sub);
   writeNumber(bytes, 12, record.createRevision);
   writeNumber(bytes, 20, record.version);
   bytes.writeBigInt64BE(record.lease, 28);
@@ -224,13 +224,13 @@ export function encodeRecord(record: VersionedRecord): Buffer {
 }
 
 /** Throws StorageFailure. */
-export function decodeRecord({ main, sub }: RecordPlace, bytes: Buffer): VersionedRecord {
+export function decodeRecord({ modRevision, sub }: RecordPlace, bytes: Buffer): VersionedRecord {
   const keyBytes = bytes.length < RECORD_HEADER_BYTES ? Number.POSITIVE_INFINITY : bytes.readUInt32BE(25);
-  if (RECORD_HEADER_BYTES + keyBytes > bytes.length) throw damaged(`the record ${main}.${sub}`);
+  if (RECORD_HEADER_BYTES + keyBytes > bytes.length) throw damaged(`the record ${modRevision}.${sub}`);
   const valueAt = RECORD_HEADER_BYTES + keyBytes;
   return {
     key: bytes.toString("latin1", RECORD_HEADER_BYTES, valueAt) as ByteString,
-    main,
+    modRevision,
     sub,
     createRevision: readNumber(bytes, 1),
     version: readNumber(bytes, 9),
@@ -252,10 +252,10 @@ export function isPastTombstone(bytes: Buffer): boolean {
   return bytes[0] === 1;
 }
 
-/** Value under G: main 8, sub 4, size of the value 4, key. */
-export function encodeGarbage({ key, main, sub, value }: VersionedRecord): Buffer {
+/** Value under G: modRevision 8, sub 4, size of the value 4, key. */
+export function encodeGarbage({ key, modRevision, sub, value }: VersionedRecord): Buffer {
   const bytes = Buffer.allocUnsafe(MAIN_SUB_BYTES + 4 + key.length);
-  writePlace(bytes, 0, main, sub);
+  writePlace(bytes, 0, modRevision, sub);
   bytes.writeUInt32BE(value.length, MAIN_SUB_BYTES);
   bytes.write(key, MAIN_SUB_BYTES + 4, "latin1");
   return bytes;

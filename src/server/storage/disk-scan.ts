@@ -55,7 +55,7 @@ export async function newestPast(
 ): Promise<VersionedRecord | undefined> {
   const iterator = database.iterate({
     start: layout.pastStart(key),
-    end: layout.past(key, { main: revision + 1, sub: 0 }),
+    end: layout.past(key, { modRevision: revision + 1, sub: 0 }),
     isReverse: true,
   });
   let found: DiskPair | undefined;
@@ -71,7 +71,7 @@ export async function newestPast(
   // A compaction may have removed both since the iterator was opened: only of a key that has long been deleted.
   const [entry] = await database.getMany([found.key]);
   if (entry === undefined) return undefined;
-  throw damaged(`the record ${place.main}.${place.sub}`);
+  throw damaged(`the record ${place.modRevision}.${place.sub}`);
 }
 
 /** What is in the layers of a range at a moment, ascending; undefined: not alive. */
@@ -160,7 +160,7 @@ function scanNewest(moment: Moment, options: ScanOptions, visit: VisitRecord): P
   };
   const take = (key: ByteString, value: Buffer): boolean => {
     const record = decodeNewest(key, value);
-    assert(record.main <= revision, "D3: the database has nothing that the moment has not");
+    assert(record.modRevision <= revision, "D3: the database has nothing that the moment has not");
     return visit(key, record);
   };
   return merge(layout, next, fromLayers, visit, take).finally(() => void iterator.close());
@@ -233,7 +233,8 @@ function scanPast(
       let { record } = candidate;
       if (record === undefined && !isCountOnly) {
         const bytes = fetched[at++];
-        if (bytes === undefined) throw damaged(`the record ${candidate.place.main}.${candidate.place.sub}`);
+        if (bytes === undefined)
+          throw damaged(`the record ${candidate.place.modRevision}.${candidate.place.sub}`);
         record = decodeRecord(candidate.place, bytes);
       }
       if (!visit(key, record)) return false;
@@ -252,12 +253,13 @@ function scanPast(
       if (key === undefined) break;
       let best: Candidate | undefined;
       const offer = (candidate: Candidate): void => {
-        if (candidate.place.main > revision) return;
+        if (candidate.place.modRevision > revision) return;
         if (best === undefined || isBefore(best.place, candidate.place)) best = candidate;
       };
       if (newestKey === key && newestPair !== undefined) {
         const place = decodeNewestPlace(newestPair.value);
-        const record = isCountOnly || place.main > revision ? undefined : decodeNewest(key, newestPair.value);
+        const record =
+          isCountOnly || place.modRevision > revision ? undefined : decodeNewest(key, newestPair.value);
         offer({ place, isTombstone: false, record });
         newest.take();
         newestPair = newest.peekNow() ?? (await newest.peek());
@@ -293,7 +295,9 @@ function least(left: ByteString | undefined, right: ByteString | undefined): Byt
 }
 
 export function isBefore(left: RecordPlace, right: RecordPlace): boolean {
-  return left.main < right.main || (left.main === right.main && left.sub < right.sub);
+  return (
+    left.modRevision < right.modRevision || (left.modRevision === right.modRevision && left.sub < right.sub)
+  );
 }
 
 function boundsOf(layout: DiskLayout, { start, end }: KeyInterval) {

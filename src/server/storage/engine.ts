@@ -1,12 +1,12 @@
 import { type ByteString, OPEN_END } from "../../lib/bytes.ts";
 
 /**
- * One change of one key: what etcd stores under (main, sub). `tombstone` records carry no value, version,
- * createRevision or lease. Records are immutable.
+ * One change of one key: what etcd stores under (main, sub), where main is modRevision. `tombstone` records carry no
+ * value, version, createRevision or lease. Records are immutable: an answer has them as its KeyValues, not copies.
  */
 export interface VersionedRecord {
   readonly key: ByteString;
-  readonly main: number;
+  readonly modRevision: number;
   readonly sub: number;
   readonly createRevision: number;
   readonly version: number;
@@ -15,7 +15,7 @@ export interface VersionedRecord {
   readonly tombstone: boolean;
 }
 
-/** Told of each record with main <= revision, in order, whether a compaction keeps it. */
+/** Told of each record with modRevision <= revision, in order, whether a compaction keeps it. */
 export type RecordPassed = (record: VersionedRecord, isKept: boolean) => void;
 
 /** What a range read returns: keys in byte order, and how many keys there are beyond the limit. */
@@ -40,7 +40,7 @@ export interface EngineView {
   latest(key: ByteString): VersionedRecord | undefined;
   /** The record of `key` alive at `revision`. */
   at(key: ByteString, revision: number): VersionedRecord | undefined;
-  /** The newest record of `key` with main <= revision, tombstones included. */
+  /** The newest record of `key` with modRevision <= revision, tombstones included. */
   newest(key: ByteString, revision: number): VersionedRecord | undefined;
   /**
    * Live keys of the interval at `revision` in byte order, at most `limit` of them (0 = all); `count` is the
@@ -98,11 +98,11 @@ export interface KeptCursor {
  * and a disk engine can each be good at it.
  *
  * Law (test/suites/engine-suite.ts):
- *  E1 append() takes records in ascending (main, sub) and makes them visible at once to every read.
- *  E2 reads at revision R see, for each key, its newest record with main <= R; a tombstone reads as absent.
- *  E3 compact removes exactly: records with main <= R that are not the newest <= R of their key, and tombstones
- *     with main < R. Reads at or above R never change by it.
- *  E4 records() runs in ascending (main, sub), also while append and compact go on.
+ *  E1 append() takes records in ascending (modRevision, sub) and makes them visible at once to every read.
+ *  E2 reads at revision R see, for each key, its newest record with modRevision <= R; a tombstone reads as absent.
+ *  E3 compact removes exactly: records with modRevision <= R that are not the newest <= R of their key, and
+ *     tombstones with modRevision < R. Reads at or above R never change by it.
+ *  E4 records() runs in ascending (modRevision, sub), also while append and compact go on.
  *  E5 where there is a loader, reads answer for what was loaded last; any other read is a programmer's error.
  */
 export interface Engine extends EngineView {
@@ -111,16 +111,16 @@ export interface Engine extends EngineView {
   /** Appends the records of one write transaction. */
   append(records: readonly VersionedRecord[]): void;
   /**
-   * Records with fromMain <= main <= toMain in order. A cursor opened before compactStep may or may not give the
-   * records that it removes; it goes on with what is appended after it had come to the end, and ends when the content
-   * is replaced.
+   * Records with fromRevision <= modRevision <= toRevision in order. A cursor opened before compactStep may or may not
+   * give the records that it removes; it goes on with what is appended after it had come to the end, and ends when the
+   * content is replaced.
    */
-  records(fromMain: number, toMain: number): RecordCursor;
+  records(fromRevision: number, toRevision: number): RecordCursor;
   /**
    * records() without those that a compaction at `revision` removes, which may go on meanwhile. There where there is
    * no loader, and only there.
    */
-  kept?(fromMain: number, toMain: number, revision: number): KeptCursor;
+  kept?(fromRevision: number, toRevision: number, revision: number): KeptCursor;
   /**
    * Starts or goes on with the removal up to `revision`; one bite that looks at about `recordsMax` records. True
    * when finished. A higher revision than the one under way starts anew, a lower one goes on with it. `onPassed` is
@@ -137,7 +137,7 @@ export interface Engine extends EngineView {
 
 /** The content of a snapshot on its way in; dropped when it is not committed. */
 export interface EngineReplacement {
-  /** In ascending (main, sub), over all calls. A promise when the next call must wait for it. */
+  /** In ascending (modRevision, sub), over all calls. A promise when the next call must wait for it. */
   append(records: readonly VersionedRecord[]): void | Promise<void>;
   /** After the last append, before commit(): may take long, and ends turns with `yieldTurn` then. */
   prepare(yieldTurn: () => Promise<void>): Promise<void>;

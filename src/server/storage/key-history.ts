@@ -26,16 +26,16 @@ export class KeyHistory {
     this.#latest = record;
   }
 
-  /** The newest record with main <= revision, tombstones included. */
+  /** The newest record with modRevision <= revision, tombstones included. */
   newest(revision: number): VersionedRecord | undefined {
-    if (this.#latest.main <= revision) return this.#latest;
+    if (this.#latest.modRevision <= revision) return this.#latest;
     if (this.#older === undefined) return undefined;
     return this.#older[countUpTo(this.#older, revision) - 1];
   }
 
   /** Whether a compaction at `revision` keeps the record, which is one of these, or was before another compaction. */
   keeps(record: VersionedRecord, revision: number): boolean {
-    if (record.main > revision) return true;
+    if (record.modRevision > revision) return true;
     return !isDroppedTombstone(record, revision) && this.newest(revision) === record;
   }
 
@@ -44,7 +44,7 @@ export class KeyHistory {
    * too when it is a tombstone below `revision`. False when nothing is left.
    */
   compact(revision: number): boolean {
-    if (this.#latest.main <= revision) {
+    if (this.#latest.modRevision <= revision) {
       this.#older = undefined;
       return !isDroppedTombstone(this.#latest, revision);
     }
@@ -60,16 +60,16 @@ export class KeyHistory {
 }
 
 function isDroppedTombstone(record: VersionedRecord, revision: number): boolean {
-  return record.tombstone && record.main < revision;
+  return record.tombstone && record.modRevision < revision;
 }
 
-/** How many of the records, which are in ascending order, have main <= revision. */
+/** How many of the records, which are in ascending order, have modRevision <= revision. */
 function countUpTo(records: readonly VersionedRecord[], revision: number): number {
   let low = 0;
   let high = records.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((records[middle] as VersionedRecord).main <= revision) low = middle + 1;
+    if ((records[middle] as VersionedRecord).modRevision <= revision) low = middle + 1;
     else high = middle;
   }
   return low;

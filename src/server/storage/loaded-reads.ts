@@ -77,7 +77,7 @@ export class LoadedReads implements EngineView {
 
   newest(key: ByteString, revision: number): VersionedRecord | undefined {
     const record = this.#newest.get(key);
-    if (revision >= this.revision || (record !== undefined && record.main <= revision)) {
+    if (revision >= this.revision || (record !== undefined && record.modRevision <= revision)) {
       assert(record !== undefined || this.#newest.has(key), "E5: the key was not loaded");
       return record;
     }

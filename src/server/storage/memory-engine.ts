@@ -82,16 +82,16 @@ export class MemoryEngine implements Engine {
     return count;
   }
 
-  records(fromMain: number, toMain: number): RecordCursor {
-    return this.#log.cursor(fromMain, toMain);
+  records(fromRevision: number, toRevision: number): RecordCursor {
+    return this.#log.cursor(fromRevision, toRevision);
   }
 
-  kept(fromMain: number, toMain: number, revision: number): KeptCursor {
+  kept(fromRevision: number, toRevision: number, revision: number): KeptCursor {
     let after: VersionedRecord | undefined;
     return {
       next: (lookedAtMax) => {
         const records: VersionedRecord[] = [];
-        after = this.#log.visit(fromMain, toMain, after, lookedAtMax, (record, history) => {
+        after = this.#log.visit(fromRevision, toRevision, after, lookedAtMax, (record, history) => {
           if (history.keeps(record, revision)) records.push(record);
         });
         return { records, isLast: after === undefined };
@@ -183,7 +183,7 @@ export class MemoryEngine implements Engine {
 
   #isLatest(revision: number): boolean {
     const newest = this.#log.newest;
-    return newest === undefined || revision >= newest.main;
+    return newest === undefined || revision >= newest.modRevision;
   }
 
   #latestRange(interval: KeyInterval, limit: number): RangeRead {

@@ -11,7 +11,7 @@ interface Chunk {
 }
 
 /**
- * Every record in ascending (main, sub), in chunks: what history is read from (watch, hash, snapshot) and what
+ * Every record in ascending (modRevision, sub), in chunks: what history is read from (watch, hash, snapshot) and what
  * compaction walks. The history of its key is beside each record: to look it up would take longer than all the rest of
  * the walk.
  */
@@ -35,8 +35,8 @@ export class RecordLog {
     const newest = this.newest;
     assert(
       newest === undefined ||
-        newest.main < record.main ||
-        (newest.main === record.main && newest.sub < record.sub),
+        newest.modRevision < record.modRevision ||
+        (newest.modRevision === record.modRevision && newest.sub < record.sub),
       "records are appended in ascending order",
     );
     const last = this.#chunks.at(-1);
@@ -56,17 +56,17 @@ export class RecordLog {
   }
 
   /**
-   * Records with fromMain <= main <= toMain. The cursor goes on correctly while records are appended and removed: it
-   * neither repeats nor leaves out a record that was there all the time. replaceBy() ends it.
+   * Records with fromRevision <= modRevision <= toRevision. The cursor goes on correctly while records are appended
+   * and removed: it neither repeats nor leaves out a record that was there all the time. replaceBy() ends it.
    */
-  cursor(fromMain: number, toMain: number): RecordCursor {
+  cursor(fromRevision: number, toRevision: number): RecordCursor {
     const chunks = this.#chunks;
     let after: VersionedRecord | undefined;
     return {
       next: (countMax) => {
         const records: VersionedRecord[] = [];
         if (chunks !== this.#chunks) return records;
-        this.visit(fromMain, toMain, after, countMax, (record) => records.push(record));
+        this.visit(fromRevision, toRevision, after, countMax, (record) => records.push(record));
         after = records.at(-1) ?? after;
         return records;
       },
@@ -75,18 +75,18 @@ export class RecordLog {
   }
 
   /**
-   * Shows `visit` records with fromMain <= main <= toMain and the histories of their keys, `recordsMax` of them, behind
-   * `after` where it is given. Returns the last one, to go on after; undefined when there are no more.
+   * Shows `visit` records with fromRevision <= modRevision <= toRevision and the histories of their keys, `recordsMax`
+   * of them, behind `after` where it is given. Returns the last one, to go on after; undefined when there are no more.
    */
   visit(
-    fromMain: number,
-    toMain: number,
+    fromRevision: number,
+    toRevision: number,
     after: VersionedRecord | undefined,
     recordsMax: number,
     visit: (record: VersionedRecord, history: KeyHistory) => void,
   ): VersionedRecord | undefined {
     let [chunkIndex, index] =
-      after === undefined ? this.#locate(fromMain, 0) : this.#locate(after.main, after.sub + 1);
+      after === undefined ? this.#locate(fromRevision, 0) : this.#locate(after.modRevision, after.sub + 1);
     for (let visited = 0; visited < recordsMax; ) {
       const chunk = this.#chunks[chunkIndex];
       if (chunk === undefined) return undefined;
@@ -96,7 +96,7 @@ export class RecordLog {
         index = 0;
         continue;
       }
-      if (record.main > toMain) return undefined;
+      if (record.modRevision > toRevision) return undefined;
       visit(record, chunk.histories[index] as KeyHistory);
       after = record;
       visited++;
@@ -106,26 +106,26 @@ export class RecordLog {
   }
 
   /**
-   * Passes the records with main <= toMain, from the chunk of `after` on, with their histories to `isKept` and removes
-   * those it says no to: whole chunks, until about `recordsMax` are done. Returns the last record passed, to go on
-   * after; undefined when all are done.
+   * Passes the records with modRevision <= toRevision, from the chunk of `after` on, with their histories to `isKept`
+   * and removes those it says no to: whole chunks, until about `recordsMax` are done. Returns the last record passed,
+   * to go on after; undefined when all are done.
    */
   filter(
     after: VersionedRecord | undefined,
-    toMain: number,
+    toRevision: number,
     recordsMax: number,
     isKept: (record: VersionedRecord, history: KeyHistory) => boolean,
   ): VersionedRecord | undefined {
-    const [first] = after === undefined ? [0] : this.#locate(after.main, after.sub + 1);
+    const [first] = after === undefined ? [0] : this.#locate(after.modRevision, after.sub + 1);
     let end = first;
     let visited = 0;
     const kept: Chunk = { records: [], histories: [] };
-    while (visited < recordsMax && this.#startsUpTo(end, toMain)) {
+    while (visited < recordsMax && this.#startsUpTo(end, toRevision)) {
       const { records, histories } = this.#chunks[end] as Chunk;
       for (let i = 0; i < records.length; i++) {
         const record = records[i] as VersionedRecord;
         const history = histories[i] as KeyHistory;
-        if (record.main <= toMain && !isKept(record, history)) continue;
+        if (record.modRevision <= toRevision && !isKept(record, history)) continue;
         kept.records.push(record);
         kept.histories.push(history);
       }
@@ -133,7 +133,7 @@ export class RecordLog {
       end++;
     }
     const last = this.#chunks[end - 1]?.records.at(-1);
-    const isDone = !this.#startsUpTo(end, toMain);
+    const isDone = !this.#startsUpTo(end, toRevision);
     const removed = visited - kept.records.length;
     if (removed > 0) {
       this.#replace(first, end, kept);
@@ -142,9 +142,9 @@ export class RecordLog {
     return isDone ? undefined : last;
   }
 
-  #startsUpTo(chunkIndex: number, toMain: number): boolean {
+  #startsUpTo(chunkIndex: number, toRevision: number): boolean {
     const first = this.#chunks[chunkIndex]?.records[0];
-    return first !== undefined && first.main <= toMain;
+    return first !== undefined && first.modRevision <= toRevision;
   }
 
   /** Puts what was kept in the place of the chunks [first, end), filling up the chunk before them. */
@@ -164,13 +164,13 @@ export class RecordLog {
     this.#chunks.splice(first, end - first, ...chunks);
   }
 
-  /** Chunk and index of the first record at or after (main, sub); past the end when there is none. */
-  #locate(main: number, sub: number): [chunkIndex: number, index: number] {
+  /** Chunk and index of the first record at or after (modRevision, sub); past the end when there is none. */
+  #locate(modRevision: number, sub: number): [chunkIndex: number, index: number] {
     let low = 0;
     let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (isBefore((this.#chunks[middle] as Chunk).records.at(-1) as VersionedRecord, main, sub))
+      if (isBefore((this.#chunks[middle] as Chunk).records.at(-1) as VersionedRecord, modRevision, sub))
         low = middle + 1;
       else high = middle;
     }
@@ -181,13 +181,13 @@ export class RecordLog {
     let to = records.length - 1;
     while (from < to) {
       const middle = (from + to) >> 1;
-      if (isBefore(records[middle] as VersionedRecord, main, sub)) from = middle + 1;
+      if (isBefore(records[middle] as VersionedRecord, modRevision, sub)) from = middle + 1;
       else to = middle;
     }
     return [low, from];
   }
 }
 
-function isBefore(record: VersionedRecord, main: number, sub: number): boolean {
-  return record.main < main || (record.main === main && record.sub < sub);
+function isBefore(record: VersionedRecord, modRevision: number, sub: number): boolean {
+  return record.modRevision < modRevision || (record.modRevision === modRevision && record.sub < sub);
 }

@@ -29,12 +29,12 @@ const meta: StateMeta = {
   removed: [],
 };
 
-function record(key: string, main: number, changed: Partial<VersionedRecord> = {}): VersionedRecord {
+function record(key: string, modRevision: number, changed: Partial<VersionedRecord> = {}): VersionedRecord {
   return {
     key: fromUtf8(key),
-    main,
+    modRevision,
     sub: 0,
-    createRevision: main,
+    createRevision: modRevision,
     version: 1,
     value: fromUtf8("v"),
     lease: 0n,

@@ -9,14 +9,14 @@ import { bytes, createStore, putOf, recordsOf, StoreDriver, yieldTurn } from "./
 /** An engine with `count` versions of one key, at revisions 2 and up. */
 function createEngine(count: number): MemoryEngine {
   const engine = new MemoryEngine();
-  for (let main = 2; main < count + 2; main++) {
+  for (let modRevision = 2; modRevision < count + 2; modRevision++) {
     engine.append([
       putRecord({
         key: bytes("a"),
-        main,
+        modRevision,
         sub: 0,
         createRevision: 2,
-        version: main - 1,
+        version: modRevision - 1,
         value: bytes("v"),
         lease: 0n,
       }),
@@ -104,7 +104,7 @@ describe("Compactor", () => {
     const write = (): Promise<void> => {
       const [record] = recordsOf(createEngine(1));
       assert.ok(record !== undefined);
-      engine.append([{ ...record, main: 9_000 + written++ }]);
+      engine.append([{ ...record, modRevision: 9_000 + written++ }]);
       return yieldTurn();
     };
     const compactor = new Compactor(

@@ -263,7 +263,7 @@ describe("hashKv", () => {
       }
       if (engine.latest(bytes("b")) !== undefined) store.deleteRange(deleteOf("b"));
       const all = engine.records(0, store.currentRevision).next(2 * revisions) as VersionedRecord[];
-      const hashed = all.filter(({ main, key }) => main > compactRevision || key === "kept");
+      const hashed = all.filter(({ modRevision, key }) => modRevision > compactRevision || key === "kept");
       store.compact(compactRevision);
       await paused.promise;
       let read = 0;

@@ -30,7 +30,7 @@ export class LoadingEngine implements Engine {
   readonly #prng: Prng;
   readonly #turn: () => Promise<void>;
   #loaded: Scope | undefined;
-  #newestMain = 0;
+  #newestRevision = 0;
   #underWay = 0;
   #started = 0;
   #openCursors = 0;
@@ -60,9 +60,9 @@ export class LoadingEngine implements Engine {
   }
 
   append(records: readonly VersionedRecord[]): void {
-    for (const { key, main } of records) {
+    for (const { key, modRevision } of records) {
       assert(this.#scope.hasKeyNow(key), `E5: ${key} is appended and was not loaded`);
-      this.#newestMain = Math.max(this.#newestMain, main);
+      this.#newestRevision = Math.max(this.#newestRevision, modRevision);
     }
     this.#memory.append(records);
   }
@@ -92,8 +92,8 @@ export class LoadingEngine implements Engine {
     return this.#memory.count(interval, revision);
   }
 
-  records(fromMain: number, toMain: number): RecordCursor {
-    const cursor = this.#memory.records(fromMain, toMain);
+  records(fromRevision: number, toRevision: number): RecordCursor {
+    const cursor = this.#memory.records(fromRevision, toRevision);
     const read = (countMax: number): readonly VersionedRecord[] => {
       const most = this.#prng.below(4) === 0 ? 1 + this.#prng.below(countMax) : countMax;
       const page = cursor.next(most);
@@ -149,7 +149,7 @@ export class LoadingEngine implements Engine {
     const replacement = this.#memory.beginReplacement();
     let isBusy = false;
     let isPrepared = false;
-    let newestMain = 0;
+    let newestRevision = 0;
     const busy = (work: () => void | Promise<void>): Promise<void> => {
       assert(!isBusy, "a replacement is fed one call after the other");
       isBusy = true;
@@ -161,7 +161,7 @@ export class LoadingEngine implements Engine {
     return {
       append: (records) => {
         assert(!isPrepared, "nothing is appended behind the end");
-        newestMain = records.at(-1)?.main ?? newestMain;
+        newestRevision = records.at(-1)?.modRevision ?? newestRevision;
         return busy(() => replacement.append(records));
       },
       prepare: (yieldTurn) => {
@@ -172,7 +172,7 @@ export class LoadingEngine implements Engine {
         assert(isPrepared && !isBusy, "a replacement is committed when it is prepared");
         this.#epoch++;
         this.#loaded = undefined;
-        this.#newestMain = newestMain;
+        this.#newestRevision = newestRevision;
         replacement.commit();
       },
     };
@@ -187,13 +187,13 @@ export class LoadingEngine implements Engine {
     this.#loaded = undefined;
     const copy = [...wants];
     await this.#later(() => {
-      this.#loaded = new Scope(copy, this.#newestMain);
+      this.#loaded = new Scope(copy, this.#newestRevision);
     });
   }
 
   #view(wants: readonly Want[]): Promise<EngineView> {
     // All is read at this moment, and shown later.
-    const view = new FrozenView(this.#memory, wants, this.#newestMain);
+    const view = new FrozenView(this.#memory, wants, this.#newestRevision);
     return this.#later(() => view);
   }
 
@@ -224,13 +224,13 @@ export function createLoadingEngine(): EngineUnderTest & { readonly engine: Load
 
 /** What wants allow to be read. */
 class Scope {
-  readonly #newestMain: number;
+  readonly #newestRevision: number;
   readonly #keysNow = new Set<ByteString>();
   readonly #keysAt = new Set<string>();
   readonly #others: Exclude<Want, { kind: "key" }>[] = [];
 
-  constructor(wants: readonly Want[], newestMain: number) {
-    this.#newestMain = newestMain;
+  constructor(wants: readonly Want[], newestRevision: number) {
+    this.#newestRevision = newestRevision;
     for (const want of wants) {
       if (want.kind !== "key") this.#others.push(want);
       else if (want.revision === undefined) this.#keysNow.add(want.key);
@@ -249,7 +249,7 @@ class Scope {
   /** What was loaded as it is now is known at every revision since. */
   hasKey(key: ByteString, revision: number): boolean {
     if (this.#keysAt.has(`${revision} ${key}`)) return true;
-    return revision >= this.#newestMain && this.hasKeyNow(key);
+    return revision >= this.#newestRevision && this.hasKeyNow(key);
   }
 
   hasRange(interval: KeyInterval, revision: number, limit: number): boolean {
@@ -266,19 +266,19 @@ class Scope {
 
   #isAt(want: Exclude<Want, { kind: "key" }>, interval: KeyInterval, revision: number): boolean {
     if (want.interval.start !== interval.start || want.interval.end !== interval.end) return false;
-    return want.revision === undefined ? revision >= this.#newestMain : want.revision === revision;
+    return want.revision === undefined ? revision >= this.#newestRevision : want.revision === revision;
   }
 }
 
 /** The answers to some wants as they were when it was made, and nothing else. */
 class FrozenView implements EngineView {
-  readonly #newestMain: number;
+  readonly #newestRevision: number;
   readonly #keys = new Map<string, VersionedRecord | undefined>();
   readonly #ranges = new Map<string, RangeRead>();
   readonly #counts = new Map<string, number>();
 
-  constructor(engine: MemoryEngine, wants: readonly Want[], newestMain: number) {
-    this.#newestMain = newestMain;
+  constructor(engine: MemoryEngine, wants: readonly Want[], newestRevision: number) {
+    this.#newestRevision = newestRevision;
     for (const want of wants) {
       const revision = want.revision ?? Number.MAX_SAFE_INTEGER;
       if (want.kind === "key") {
@@ -322,7 +322,7 @@ class FrozenView implements EngineView {
     const name = answers.has(`${revision} ${what}`) ? `${revision} ${what}` : `undefined ${what}`;
     const isNow = name.startsWith("u");
     assert(
-      answers.has(name) && (!isNow || revision >= this.#newestMain),
+      answers.has(name) && (!isNow || revision >= this.#newestRevision),
       `E5: ${what} at ${revision} is no part of the view`,
     );
     return answers.get(name) as T;

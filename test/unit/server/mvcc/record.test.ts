@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { putRecord, toKeyValue, tombstoneRecord } from "../../../../src/server/mvcc/record.ts";
+import { decodeRangeResponse, encodeRangeResponse, type KeyValue } from "../../../../src/codec/index.ts";
+import { putRecord, tombstoneRecord } from "../../../../src/server/mvcc/record.ts";
 import { bytes } from "./store-fixture.ts";
 
 describe("records", () => {
   const fields = {
     key: bytes("k"),
-    main: 5,
+    modRevision: 5,
     sub: 1,
     createRevision: 3,
     version: 2,
@@ -22,8 +23,8 @@ describe("records", () => {
     assert.deepEqual(Object.keys(putRecord(fields)), Object.keys(tombstoneRecord(bytes("k"), 1, 0)));
   });
 
-  it("as a key value, a put shows all and a tombstone only its key and revision", () => {
-    assert.deepEqual(toKeyValue(putRecord(fields)), {
+  it("as the key value of an answer, a put shows all and a tombstone only its key and revision", () => {
+    assert.deepEqual(shown(putRecord(fields)), {
       key: "k",
       createRevision: 3,
       modRevision: 5,
@@ -31,7 +32,7 @@ describe("records", () => {
       value: "v",
       lease: 9n,
     });
-    assert.deepEqual(toKeyValue(tombstoneRecord(bytes("k"), 6, 0)), {
+    assert.deepEqual(shown(tombstoneRecord(bytes("k"), 6, 0)), {
       key: "k",
       createRevision: 0,
       modRevision: 6,
@@ -41,3 +42,8 @@ describe("records", () => {
     });
   });
 });
+
+function shown(record: KeyValue): KeyValue | undefined {
+  return decodeRangeResponse(encodeRangeResponse({ header: undefined, kvs: [record], more: false, count: 1 }))
+    .kvs[0];
+}

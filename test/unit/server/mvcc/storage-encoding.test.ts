@@ -14,7 +14,7 @@ function encoded(record: VersionedRecord): string {
 describe("encodeRecord", () => {
   const base = {
     key: bytes("k"),
-    main: 2,
+    modRevision: 2,
     sub: 0,
     createRevision: 2,
     version: 1,
@@ -33,8 +33,14 @@ describe("encodeRecord", () => {
   });
 
   it("writes numbers above 32 bits and bytes above 0x7f as they are", () => {
-    const main = 2 ** 40 + 300;
-    const record = putRecord({ ...base, key: bytes("\xff\0"), main, createRevision: main, version: 2 ** 35 });
+    const modRevision = 2 ** 40 + 300;
+    const record = putRecord({
+      ...base,
+      key: bytes("\xff\0"),
+      modRevision,
+      createRevision: modRevision,
+      version: 2 ** 35,
+    });
     const varint = "ac8280808020";
     assert.equal(
       encoded(record),
@@ -55,7 +61,7 @@ describe("encodeRecord", () => {
     const text = fc.string({ unit: "binary-ascii", maxLength: 300 }).map(bytes);
     const record = fc.record({
       key: text,
-      main: number,
+      modRevision: number,
       sub: number,
       createRevision: number,
       version: number,

@@ -204,10 +204,10 @@ export async function readAll(cursor: RecordCursor): Promise<VersionedRecord[]> 
 /** The same of an engine that has all in memory. */
 export function recordsOf(
   engine: MemoryEngine,
-  fromMain = 0,
-  toMain = Number.MAX_SAFE_INTEGER,
+  fromRevision = 0,
+  toRevision = Number.MAX_SAFE_INTEGER,
 ): VersionedRecord[] {
-  const cursor = engine.records(fromMain, toMain);
+  const cursor = engine.records(fromRevision, toRevision);
   return [...(cursor.next(Number.MAX_SAFE_INTEGER) as readonly VersionedRecord[])];
 }
 

@@ -146,9 +146,9 @@ describe("Store", () => {
     store.compact(5_000);
     for (let i = 0; i < 20; i++) await yieldTurn();
     assert.equal(engine.stats().records, 6_000, "held back while the snapshot is open");
-    const mains = [first, ...records].map((record) => record?.main);
+    const revisions = [first, ...records].map((record) => record?.modRevision);
     assert.deepEqual(
-      mains,
+      revisions,
       Array.from({ length: 3_000 }, (_, i) => i + 2),
     );
     snapshot.close();
@@ -168,7 +168,7 @@ describe("Store", () => {
     store.compact(7);
     const snapshot = store.openSnapshot();
     assert.equal(engine.stats().records, 7, "nothing is removed yet");
-    const taken = (await gatheredFrom(snapshot)).map(({ key, main }) => [key, main]);
+    const taken = (await gatheredFrom(snapshot)).map(({ key, modRevision }) => [key, modRevision]);
     assert.deepEqual(taken, [
       ["kept", 6],
       ["gone", 7],
@@ -179,7 +179,7 @@ describe("Store", () => {
     await store.compactionFinished();
     const left = store.openSnapshot();
     assert.deepEqual(
-      [...recordsIn(left)].map(({ key, main }) => [key, main]),
+      [...recordsIn(left)].map(({ key, modRevision }) => [key, modRevision]),
       taken,
     );
     left.close();

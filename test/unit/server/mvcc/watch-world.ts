@@ -103,27 +103,27 @@ export class ModelSource implements WatchSource {
   }
 
   apply(operations: readonly Operation[]): VersionedRecord[] {
-    const main = this.currentRevision + 1;
+    const modRevision = this.currentRevision + 1;
     const records: VersionedRecord[] = [];
     for (const { kind, key, value } of operations) {
       const name = key as ByteString;
-      const previous = this.#aliveIn(this.all, name, main - 1);
+      const previous = this.#aliveIn(this.all, name, modRevision - 1);
       if (records.some((record) => record.key === name)) continue;
       if (kind === "delete" && previous === undefined) continue;
       const isPut = kind === "put";
       records.push({
         key: name,
-        main,
+        modRevision,
         sub: records.length,
-        createRevision: isPut ? (previous?.createRevision ?? main) : 0,
+        createRevision: isPut ? (previous?.createRevision ?? modRevision) : 0,
         version: isPut ? (previous?.version ?? 0) + 1 : 0,
-        value: isPut ? ((value ?? `${key}@${main}`) as ByteString) : EMPTY,
+        value: isPut ? ((value ?? `${key}@${modRevision}`) as ByteString) : EMPTY,
         lease: 0n,
         tombstone: !isPut,
       });
     }
     if (records.length === 0) return records;
-    this.currentRevision = main;
+    this.currentRevision = modRevision;
     this.all.push(...records);
     this.kept.push(...records);
     return records;
@@ -139,21 +139,24 @@ export class ModelSource implements WatchSource {
   compact(revision: number): void {
     this.compactRevision = revision;
     this.kept = this.kept.filter((record) => {
-      if (record.main > revision) return true;
+      if (record.modRevision > revision) return true;
       const isNewest = !this.all.some(
-        (other) => other.key === record.key && other.main > record.main && other.main <= revision,
+        (other) =>
+          other.key === record.key && other.modRevision > record.modRevision && other.modRevision <= revision,
       );
-      return isNewest && !(record.tombstone && record.main < revision);
+      return isNewest && !(record.tombstone && record.modRevision < revision);
     });
   }
 
-  records(fromMain: number, toMain: number): RecordCursor {
-    let [main, sub] = [fromMain, -1];
+  records(fromRevision: number, toRevision: number): RecordCursor {
+    let [modRevision, sub] = [fromRevision, -1];
     const epoch = this.#epoch;
     const next = (): VersionedRecord | undefined => {
-      const found = this.kept.find((r) => r.main > main || (r.main === main && r.sub > sub));
-      if (found === undefined || found.main > toMain) return undefined;
-      [main, sub] = [found.main, found.sub];
+      const found = this.kept.find(
+        (r) => r.modRevision > modRevision || (r.modRevision === modRevision && r.sub > sub),
+      );
+      if (found === undefined || found.modRevision > toRevision) return undefined;
+      [modRevision, sub] = [found.modRevision, found.sub];
       this.recordsRead++;
       return found;
     };
@@ -184,7 +187,7 @@ export class ModelSource implements WatchSource {
   }
 
   #aliveIn(records: VersionedRecord[], key: ByteString, revision: number): VersionedRecord | undefined {
-    const newest = records.findLast((record) => record.key === key && record.main <= revision);
+    const newest = records.findLast((record) => record.key === key && record.modRevision <= revision);
     return newest === undefined || newest.tombstone ? undefined : newest;
   }
 }
@@ -205,8 +208,8 @@ export class LateSource extends ModelSource {
     return this.#waiting.length;
   }
 
-  override records(fromMain: number, toMain: number): RecordCursor {
-    const cursor = super.records(fromMain, toMain);
+  override records(fromRevision: number, toRevision: number): RecordCursor {
+    const cursor = super.records(fromRevision, toRevision);
     return {
       next: (countMax) =>
         new Promise((resolve, reject) => {
@@ -280,8 +283,8 @@ export class EngineSource extends ModelSource {
     this.take(next);
   }
 
-  override records(fromMain: number, toMain: number): RecordCursor {
-    return this.#engine.records(fromMain, toMain);
+  override records(fromRevision: number, toRevision: number): RecordCursor {
+    return this.#engine.records(fromRevision, toRevision);
   }
 
   override at(key: ByteString, revision: number): VersionedRecord | undefined {

@@ -25,7 +25,7 @@ describe("WriteTransaction", () => {
     writes.deleteRange(deleteOf("a", "\0"));
     assert.equal(writes.revision, 5);
     assert.deepEqual(
-      writes.records.map((record) => [record.key, record.main, record.sub, record.tombstone]),
+      writes.records.map((record) => [record.key, record.modRevision, record.sub, record.tombstone]),
       [
         ["a", 5, 0, false],
         ["b", 5, 1, false],
@@ -43,7 +43,7 @@ describe("WriteTransaction", () => {
       if (isPut) writes.put(putOf("a"));
       else writes.deleteRange(deleteOf("a"));
       const latest = engine.latest(bytes("a"));
-      versions.push(latest && [latest.createRevision, latest.main, latest.version]);
+      versions.push(latest && [latest.createRevision, latest.modRevision, latest.version]);
     }
     assert.deepEqual(versions, [[2, 2, 1], [2, 3, 2], undefined, [5, 5, 1]]);
   });
@@ -67,7 +67,7 @@ describe("WriteTransaction", () => {
     at(1).put(putOf("a", "v", { lease: 1n }));
     at(2).put(putOf("a", "", { ignoreValue: true, ignoreLease: true }));
     const latest = engine.latest(bytes("a"));
-    assert.deepEqual([latest?.value, latest?.lease, latest?.version, latest?.main], ["v", 1n, 2, 3]);
+    assert.deepEqual([latest?.value, latest?.lease, latest?.version, latest?.modRevision], ["v", 1n, 2, 3]);
   });
 
   it("a delete detaches the lease", () => {

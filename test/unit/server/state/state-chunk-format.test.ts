@@ -47,7 +47,7 @@ const chunks = record<StateChunk>({
   records: fc.array(
     record({
       key: bytes,
-      main: number,
+      modRevision: number,
       sub: number,
       createRevision: number,
       version: number,
@@ -87,7 +87,7 @@ function toWire({ meta, leases, records }: StateChunk): object {
     })),
     records: records.map((each) => ({
       key: toBytes(each.key),
-      main: String(each.main),
+      mod_revision: String(each.modRevision),
       sub: String(each.sub),
       create_revision: String(each.createRevision),
       version: String(each.version),

@@ -39,7 +39,7 @@ const chunks: fc.Arbitrary<StateChunk> = fc.record({
   records: fc.array(
     fc.record({
       key: bytes,
-      main: count,
+      modRevision: count,
       sub: count,
       createRevision: count,
       version: count,

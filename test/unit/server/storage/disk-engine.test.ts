@@ -71,7 +71,7 @@ describe("DiskEngine", () => {
     await first.loader.load([]);
     const keys = Array.from({ length: 5_000 }, (_, i) => put(`k${String(i).padStart(5, "0")}`, 2 + i, 0));
     await first.loader.load(keys.map(({ key }) => ({ kind: "key", key, revision: undefined })));
-    for (const record of keys) first.append([{ ...record, lease: record.main === 4 ? 9n : 0n }]);
+    for (const record of keys) first.append([{ ...record, lease: record.modRevision === 4 ? 9n : 0n }]);
     first.append([tombstone("k00000", 6_000, 0)]);
     first.describeBy(() => ({
       meta: Buffer.from("as of 6000"),
@@ -145,7 +145,7 @@ describe("DiskEngine", () => {
       const reading = engine.loader.view(wants);
       engine.append([tombstone("a", 3, 0)]);
       await engine.sync();
-      assert.equal((await reading).latest(key)?.main, 2, `seed ${seed}`);
+      assert.equal((await reading).latest(key)?.modRevision, 2, `seed ${seed}`);
       await engine.close();
     }
   });
@@ -182,8 +182,8 @@ describe("DiskEngine", () => {
       const database = slowDatabase(prng, 6);
       const engine = await open(database);
       const write = async (): Promise<void> => {
-        for (let main = 2; main <= last; main++) {
-          const record = put(`k${main}`, main, 0);
+        for (let modRevision = 2; modRevision <= last; modRevision++) {
+          const record = put(`k${modRevision}`, modRevision, 0);
           await engine.loader.load([{ kind: "key", key: record.key, revision: undefined }]);
           engine.append([record]);
           engine.flushSoon();
@@ -194,7 +194,7 @@ describe("DiskEngine", () => {
       const read = async (): Promise<void> => {
         const seen: number[] = [];
         while (seen.at(-1) !== last) {
-          for (const { main } of await cursor.next(10)) seen.push(main);
+          for (const { modRevision } of await cursor.next(10)) seen.push(modRevision);
           assert.deepEqual(
             seen,
             Array.from(seen, (_, i) => 2 + i),
@@ -223,7 +223,7 @@ describe("DiskEngine", () => {
       const cursor = engine.records(0, 3);
       const reading = engine.loader.view([{ kind: "key", key, revision: 2 }]);
       const closing = engine.close();
-      assert.equal((await reading).at(key, 2)?.main, 2, `seed ${seed}`);
+      assert.equal((await reading).at(key, 2)?.modRevision, 2, `seed ${seed}`);
       await closing;
       await assert.rejects(engine.loader.view([{ kind: "key", key, revision: 2 }]), { code: "stopped" });
       await assert.rejects(

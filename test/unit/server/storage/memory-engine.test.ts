@@ -20,9 +20,10 @@ describe("MemoryEngine", () => {
 
   it("many versions of one key are found at every revision and go in one compaction", () => {
     const engine = new MemoryEngine();
-    for (let main = 2; main < 50_002; main++) engine.append([put("hot", main, 0)]);
-    for (const main of [2, 3, 25_000, 50_001])
-      assert.equal(engine.at(put("hot", 2, 0).key, main)?.main, main);
+    for (let modRevision = 2; modRevision < 50_002; modRevision++)
+      engine.append([put("hot", modRevision, 0)]);
+    for (const modRevision of [2, 3, 25_000, 50_001])
+      assert.equal(engine.at(put("hot", 2, 0).key, modRevision)?.modRevision, modRevision);
     let steps = 1;
     while (!engine.compactStep(50_000, 1_000)) steps++;
     assert.ok(steps >= 45 && steps <= 51, `${steps} bites of a thousand`);
@@ -60,9 +61,9 @@ describe("MemoryEngine", () => {
   it("a replacement of many keys, some written again or deleted on the way, is what the same appends make", async () => {
     const prng = createPrng(5);
     const records: VersionedRecord[] = [];
-    for (let main = 2; main < 30_002; main++) {
+    for (let modRevision = 2; modRevision < 30_002; modRevision++) {
       const key = `k${prng.below(20_000)}`;
-      records.push(prng.below(5) === 0 ? tombstone(key, main, 0) : put(key, main, 0));
+      records.push(prng.below(5) === 0 ? tombstone(key, modRevision, 0) : put(key, modRevision, 0));
     }
     const appended = new MemoryEngine();
     appended.append(records);
@@ -85,15 +86,17 @@ describe("MemoryEngine", () => {
 
   it("what compaction leaves is packed, so that a long life does not leave tiny chunks", () => {
     const engine = new MemoryEngine();
-    let main = 1;
+    let modRevision = 1;
     for (let round = 0; round < 200; round++) {
-      for (let i = 0; i < 100; i++) engine.append([put(`k${i % 10}`, ++main, 0)]);
-      while (!engine.compactStep(main, 7));
+      for (let i = 0; i < 100; i++) engine.append([put(`k${i % 10}`, ++modRevision, 0)]);
+      while (!engine.compactStep(modRevision, 7));
     }
     assert.equal(engine.stats().records, 10);
     assert.deepEqual(
-      (engine.records(0, main).next(100) as readonly VersionedRecord[]).map((record) => record.main),
-      Array.from({ length: 10 }, (_, i) => main - 9 + i),
+      (engine.records(0, modRevision).next(100) as readonly VersionedRecord[]).map(
+        (record) => record.modRevision,
+      ),
+      Array.from({ length: 10 }, (_, i) => modRevision - 9 + i),
     );
   });
 });

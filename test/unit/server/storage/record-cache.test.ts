@@ -6,8 +6,8 @@ import { put } from "../../../suites/engine-suite.ts";
 
 /** What 100 records of these take: 1 of key, 43 of value, 256 beside. */
 const SIZE_BYTES = 30_000;
-const record = (name: string, main: number, valueBytes = 43): VersionedRecord =>
-  put(name, main, 0, "x".repeat(valueBytes));
+const record = (name: string, modRevision: number, valueBytes = 43): VersionedRecord =>
+  put(name, modRevision, 0, "x".repeat(valueBytes));
 
 describe("RecordCache", () => {
   it("has what was set last, and nothing that was deleted", () => {

@@ -14,7 +14,7 @@ function createLog(count: number): RecordLog {
 }
 
 const positions = (records: readonly VersionedRecord[]): number[] =>
-  records.map((record) => record.main * 2 + record.sub);
+  records.map((record) => record.modRevision * 2 + record.sub);
 
 /** What is left of it. */
 function rest(cursor: RecordCursor, countMax = 900): VersionedRecord[] {
@@ -26,19 +26,19 @@ function rest(cursor: RecordCursor, countMax = 900): VersionedRecord[] {
   }
 }
 
-const positionsFrom = (log: RecordLog, fromMain: number, toMain: number): number[] =>
-  positions(rest(log.cursor(fromMain, toMain)));
+const positionsFrom = (log: RecordLog, fromRevision: number, toRevision: number): number[] =>
+  positions(rest(log.cursor(fromRevision, toRevision)));
 
 /** Removes from the whole log, in bites; the number of bites. */
 function filterAll(
   log: RecordLog,
-  toMain: number,
+  toRevision: number,
   bite: number,
   isKept: (record: VersionedRecord) => boolean,
 ): number {
   let after: VersionedRecord | undefined;
   for (let bites = 1; ; bites++) {
-    after = log.filter(after, toMain, bite, isKept);
+    after = log.filter(after, toRevision, bite, isKept);
     if (after === undefined) return bites;
   }
 }
@@ -47,7 +47,7 @@ describe("RecordLog", () => {
   it("reads any stretch of revisions, whole", () => {
     const log = createLog(5_000);
     assert.equal(log.count, 5_000);
-    assert.equal(log.newest?.main, 2_501);
+    assert.equal(log.newest?.modRevision, 2_501);
     for (const [from, to] of [
       [0, 9_999],
       [2, 2],
@@ -72,7 +72,7 @@ describe("RecordLog", () => {
     let after: VersionedRecord | undefined;
     let bites = 0;
     do {
-      after = log.visit(100, 2_000, after, 300, ({ main, sub }) => seen.push(2 * main + sub));
+      after = log.visit(100, 2_000, after, 300, ({ modRevision, sub }) => seen.push(2 * modRevision + sub));
       bites++;
       // What has been seen goes, and chunks move.
       if (bites === 5) filterAll(log, 700, 100_000, () => false);
@@ -91,7 +91,7 @@ describe("RecordLog", () => {
   it("removes what is not kept, up to a revision in the middle of a chunk", () => {
     for (const bite of [1, 512, 700, 100_000]) {
       const log = createLog(5_000);
-      filterAll(log, 1_000, bite, (record) => record.sub === 1 && record.main % 10 === 0);
+      filterAll(log, 1_000, bite, (record) => record.sub === 1 && record.modRevision % 10 === 0);
       const expected = Array.from({ length: 5_000 }, (_, i) => i + 4).filter(
         (p) => p >= 2_002 || p % 20 === 1,
       );
@@ -103,8 +103,8 @@ describe("RecordLog", () => {
   it("passes each record with the history it came with, also after others were removed", () => {
     const log = new RecordLog();
     const histories = new Map<VersionedRecord, KeyHistory>();
-    for (let main = 2; main < 2_002; main++) {
-      const record = put("a", main, 0);
+    for (let modRevision = 2; modRevision < 2_002; modRevision++) {
+      const record = put("a", modRevision, 0);
       const history = new KeyHistory(record);
       histories.set(record, history);
       log.append(record, history);
@@ -114,7 +114,7 @@ describe("RecordLog", () => {
       do {
         after = log.filter(after, 1_500, 600, (record, history) => {
           assert.equal(history, histories.get(record));
-          return record.main % divisor === 0;
+          return record.modRevision % divisor === 0;
         });
       } while (after !== undefined);
     }
@@ -128,7 +128,7 @@ describe("RecordLog", () => {
       const seen: number[] = [];
       for (let i = 0; i < taken; i += 50)
         seen.push(...positions(open.next(50) as readonly VersionedRecord[]));
-      filterAll(log, 900, 300, (record) => record.main % 7 === 0);
+      filterAll(log, 900, 300, (record) => record.modRevision % 7 === 0);
       for (let i = 0; i < 10; i++) append(log, put("a", 5_000 + i, 0));
       seen.push(...positions(rest(open)));
       const stays = positionsFrom(log, 0, 9_999);
