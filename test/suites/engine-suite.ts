@@ -318,6 +318,27 @@ export function engineSuite(name: string, createEngine: CreateEngine, numRuns = 
       }
     });
 
+    it("E2: a range of few or of many keys ends where its end says, with a limit and without", async () => {
+      const subject = await create();
+      const name = (i: number): string => `k${String(i).padStart(3, "0")}`;
+      await subject.fill(300, (i) => put(name(i), 2 + i, 0));
+      await subject.fill(100, (i) => tombstone(name(3 * i), 302 + i, 0));
+      const live = Array.from({ length: 300 }, (_, i) => name(i)).filter((_, i) => i % 3 !== 0);
+      for (const from of [0, 1, 150]) {
+        for (const end of [0, 1, 63, 64, 65, 95, 96, 97, 98, 99, 200, 299, 300].map((keys) =>
+          name(from + keys),
+        )) {
+          const within = live.filter((key) => key >= name(from) && key < end);
+          for (const limit of [0, 1, 63, 64, 65, 66, within.length, within.length + 1]) {
+            const read = await subject.range({ start: bytes(name(from)), end: bytes(end) }, 401, limit);
+            const keys = read.records.map(({ key }) => key as string);
+            assert.deepEqual(keys, limit === 0 ? within : within.slice(0, limit));
+            assert.equal(read.count, within.length);
+          }
+        }
+      }
+    });
+
     it("E3: compaction removes superseded records and old tombstones, and keeps one at the revision itself", async () => {
       const subject = await create();
       await subject.append([put("a", 2, 0)]);
