@@ -300,15 +300,22 @@ export interface DiskRoot {
   readonly side: string;
 }
 
+/** In the database, where modRevision is called main. */
+interface StoredRoot extends Omit<DiskRoot, "last"> {
+  readonly last: { readonly main: number; readonly sub: number };
+}
+
 export function encodeRoot(root: DiskRoot): Buffer {
-  return Buffer.from(JSON.stringify(root), "utf8");
+  const { modRevision, sub } = root.last;
+  const stored: StoredRoot = { ...root, last: { main: modRevision, sub } };
+  return Buffer.from(JSON.stringify(stored), "utf8");
 }
 
 /** Throws StorageFailure. */
 export function decodeRoot(bytes: Buffer): DiskRoot {
-  let root: DiskRoot;
+  let root: StoredRoot;
   try {
-    root = JSON.parse(bytes.toString("utf8")) as DiskRoot;
+    root = JSON.parse(bytes.toString("utf8")) as StoredRoot;
   } catch {
     throw damaged("the root entry");
   }
@@ -318,7 +325,8 @@ export function decodeRoot(bytes: Buffer): DiskRoot {
       "Start the member with the version that wrote it, or a later one.",
     );
   }
-  return root;
+  const { main, sub } = root.last;
+  return { ...root, last: { modRevision: main, sub } };
 }
 
 export function damaged(what: string): StorageFailure {

@@ -4,6 +4,7 @@ import { type ByteString, OPEN_END } from "../../../../src/lib/bytes.ts";
 import { createPrng, type Prng } from "../../../../src/lib/prng.ts";
 import type { DiskDatabase } from "../../../../src/server/storage/disk-database.ts";
 import { DiskEngine } from "../../../../src/server/storage/disk-engine.ts";
+import { rootKey } from "../../../../src/server/storage/disk-layout.ts";
 import { type EngineUnderTest, engineSuite, put, tombstone } from "../../../suites/engine-suite.ts";
 import { PlainDiskDatabase } from "./plain-disk-database.ts";
 
@@ -103,6 +104,22 @@ describe("DiskEngine", () => {
     );
     await second.close();
     assert.equal(database.openIterators, 0);
+  });
+
+  it("has a root in the form of format 1, which builds of before wrote", async () => {
+    const database = new PlainDiskDatabase();
+    const engine = await open(database);
+    const record = put("k", 5, 1, "v");
+    await engine.loader.load([{ kind: "key", key: record.key, revision: undefined }]);
+    engine.append([record]);
+    await engine.sync();
+    const [bytes] = await database.getMany([rootKey]);
+    const { side, ...root } = JSON.parse(String(bytes));
+    const { sizeBytes, sizeInUseBytes } = engine.stats();
+    const last = { main: 5, sub: 1 };
+    assert.deepEqual(root, { format: 1, generation: 0, records: 1, sizeBytes, sizeInUseBytes, last });
+    assert.equal(typeof side, "string");
+    await engine.close();
   });
 
   it("counts the keys behind every page from anywhere, of what is in the database and in layers", async () => {
