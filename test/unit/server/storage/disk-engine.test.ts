@@ -117,7 +117,7 @@ describe("DiskEngine", () => {
     const { side, ...root } = JSON.parse(String(bytes));
     const { sizeBytes, sizeInUseBytes } = engine.stats();
     const last = { main: 5, sub: 1 };
-    assert.deepEqual(root, { format: 1, generation: 0, records: 1, sizeBytes, sizeInUseBytes, last });
+    assert.deepEqual(root, { format: 1, generation: 1, records: 1, sizeBytes, sizeInUseBytes, last });
     assert.equal(typeof side, "string");
     await engine.close();
   });
