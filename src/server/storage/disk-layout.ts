@@ -197,8 +197,8 @@ export function decodeNewest(key: ByteString, bytes: Buffer): VersionedRecord {
     ...readPlace(bytes, 0),
     createRevision: readNumber(bytes, 12),
     version: readNumber(bytes, 20),
-    lease: bytes.readBigInt64BE(28),
     value: bytes.toString("latin1", NEWEST_HEADER_BYTES) as ByteString,
+    lease: bytes.readBigInt64BE(28),
     tombstone: false,
   };
 }
@@ -234,8 +234,8 @@ export function decodeRecord({ modRevision, sub }: RecordPlace, bytes: Buffer): 
     sub,
     createRevision: readNumber(bytes, 1),
     version: readNumber(bytes, 9),
-    lease: bytes.readBigInt64BE(17),
     value: valueAt === bytes.length ? EMPTY : (bytes.toString("latin1", valueAt) as ByteString),
+    lease: bytes.readBigInt64BE(17),
     tombstone: bytes[0] === 1,
   };
 }

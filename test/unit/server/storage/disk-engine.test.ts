@@ -106,6 +106,21 @@ describe("DiskEngine", () => {
     assert.equal(database.openIterators, 0);
   });
 
+  it("gives records in one shape, wherever they are: an answer has them as they are", async () => {
+    const database = new PlainDiskDatabase();
+    const first = await open(database);
+    const record = put("k", 5, 0, "v");
+    await first.loader.load([{ kind: "key", key: record.key, revision: undefined }]);
+    first.append([record]);
+    await first.sync();
+    const engine = await open(database);
+    const view = await engine.loader.view([{ kind: "key", key: record.key, revision: undefined }]);
+    const read = [view.latest(record.key), ...(await engine.records(0, 9).next(1))];
+    assert.deepEqual(read, [record, record]);
+    for (const each of read) assert.deepEqual(Object.keys(each ?? {}), Object.keys(record));
+    await engine.close();
+  });
+
   it("has a root in the form of format 1, which builds of before wrote", async () => {
     const database = new PlainDiskDatabase();
     const engine = await open(database);
