@@ -14,7 +14,7 @@ export const heapGrowthPercentMax = 100;
  * work, on the thread that answers. `execArgv` (process.execArgv) may say otherwise: `node --incremental-marking-task ...`.
  */
 export function leaveMarkingToHelpers(execArgv: readonly string[]): void {
-  if (!isGiven(TASK_FLAG, execArgv)) setFlagsFromString(negated(TASK_FLAG));
+  if (!isGiven(TASK_FLAG, execArgv)) setFlagsFromString(TASK_FLAG.replace("--", "--no-"));
 }
 
 /**
@@ -33,5 +33,3 @@ function isGiven(flag: string, execArgv: readonly string[]): boolean {
     return name === flag || name?.replace(/^--no-?/, "--") === flag;
   });
 }
-
-const negated = (flag: string): string => flag.replace("--", "--no-");

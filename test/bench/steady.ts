@@ -135,8 +135,8 @@ function printPuts(minutes: readonly Measurement[]): void {
 }
 
 /**
- * Memory goes up until V8 marks the heap, several times a minute, and back then: medians of ten minutes, over many such rounds,
- * tell whether it grows, and those of minutes how far it goes up and down.
+ * Memory goes up until V8 marks the heap, several times a minute, and back then: medians of ten minutes, over many such
+ * rounds, tell whether it grows, and those of minutes how far it goes up and down.
  */
 function printResident(samples: readonly number[]): void {
   const spans = mediansOf(samples, SETTLING_MINUTES * SAMPLES_PER_MINUTE);

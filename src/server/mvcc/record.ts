@@ -1,7 +1,7 @@
 import { type ByteString, EMPTY } from "../../lib/bytes.ts";
 import type { VersionedRecord } from "../storage/index.ts";
 
-/** Record factories: every record is made here, so that all have one shape and reads of them stay fast. */
+/** Record factories. What storage and snapshots decode has its fields in this order too: one shape, so that reads are fast. */
 export function putRecord(fields: {
   readonly key: ByteString;
   readonly modRevision: number;

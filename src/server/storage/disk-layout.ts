@@ -35,7 +35,7 @@ export const rootKey = Buffer.from("\xff\xff\xff\xffroot", "latin1");
 export const garbageKind = { superseded: 0, removal: 1 } as const;
 
 const PREFIX_BYTES = 5;
-const MAIN_SUB_BYTES = 12;
+const PLACE_BYTES = 12;
 const TWO_32 = 0x1_0000_0000;
 
 export interface RecordPlace {
@@ -73,7 +73,7 @@ export class DiskLayout {
   }
 
   record({ modRevision, sub }: RecordPlace): Buffer {
-    const bytes = Buffer.allocUnsafe(PREFIX_BYTES + MAIN_SUB_BYTES);
+    const bytes = Buffer.allocUnsafe(PREFIX_BYTES + PLACE_BYTES);
     bytes.write(this.#prefix + space.records, 0, "latin1");
     writePlace(bytes, PREFIX_BYTES, modRevision, sub);
     return bytes;
@@ -85,7 +85,7 @@ export class DiskLayout {
 
   past(key: ByteString, { modRevision, sub }: RecordPlace): Buffer {
     const name = this.#prefix + space.past + escaped(key);
-    const bytes = Buffer.allocUnsafe(name.length + MAIN_SUB_BYTES);
+    const bytes = Buffer.allocUnsafe(name.length + PLACE_BYTES);
     bytes.write(name, 0, "latin1");
     writePlace(bytes, name.length, modRevision, sub);
     return bytes;
@@ -97,18 +97,18 @@ export class DiskLayout {
   }
 
   placeOfPast(bytes: Buffer): RecordPlace {
-    return readPlace(bytes, bytes.length - MAIN_SUB_BYTES);
+    return readPlace(bytes, bytes.length - PLACE_BYTES);
   }
 
   keyOfPast(bytes: Buffer): ByteString {
-    return unescaped(bytes.toString("latin1", PREFIX_BYTES, bytes.length - MAIN_SUB_BYTES));
+    return unescaped(bytes.toString("latin1", PREFIX_BYTES, bytes.length - PLACE_BYTES));
   }
 
   garbage({ modRevision, sub }: RecordPlace, kind: number): Buffer {
-    const bytes = Buffer.allocUnsafe(PREFIX_BYTES + MAIN_SUB_BYTES + 1);
+    const bytes = Buffer.allocUnsafe(PREFIX_BYTES + PLACE_BYTES + 1);
     bytes.write(this.#prefix + space.garbage, 0, "latin1");
     writePlace(bytes, PREFIX_BYTES, modRevision, sub);
-    bytes[PREFIX_BYTES + MAIN_SUB_BYTES] = kind;
+    bytes[PREFIX_BYTES + PLACE_BYTES] = kind;
     return bytes;
   }
 
@@ -254,10 +254,10 @@ export function isPastTombstone(bytes: Buffer): boolean {
 
 /** Value under G: modRevision 8, sub 4, size of the value 4, key. */
 export function encodeGarbage({ key, modRevision, sub, value }: VersionedRecord): Buffer {
-  const bytes = Buffer.allocUnsafe(MAIN_SUB_BYTES + 4 + key.length);
+  const bytes = Buffer.allocUnsafe(PLACE_BYTES + 4 + key.length);
   writePlace(bytes, 0, modRevision, sub);
-  bytes.writeUInt32BE(value.length, MAIN_SUB_BYTES);
-  bytes.write(key, MAIN_SUB_BYTES + 4, "latin1");
+  bytes.writeUInt32BE(value.length, PLACE_BYTES);
+  bytes.write(key, PLACE_BYTES + 4, "latin1");
   return bytes;
 }
 
@@ -267,11 +267,11 @@ export interface Garbage extends RecordPlace {
 }
 
 export function decodeGarbage(bytes: Buffer): Garbage {
-  if (bytes.length < MAIN_SUB_BYTES + 4) throw damaged("what compaction is to remove");
+  if (bytes.length < PLACE_BYTES + 4) throw damaged("what compaction is to remove");
   return {
     ...readPlace(bytes, 0),
-    valueBytes: bytes.readUInt32BE(MAIN_SUB_BYTES),
-    key: bytes.toString("latin1", MAIN_SUB_BYTES + 4) as ByteString,
+    valueBytes: bytes.readUInt32BE(PLACE_BYTES),
+    key: bytes.toString("latin1", PLACE_BYTES + 4) as ByteString,
   };
 }
 

@@ -5,6 +5,7 @@ import { createPrng, type Prng } from "../../../../src/lib/prng.ts";
 import type { DiskDatabase } from "../../../../src/server/storage/disk-database.ts";
 import { DiskEngine } from "../../../../src/server/storage/disk-engine.ts";
 import { rootKey } from "../../../../src/server/storage/disk-layout.ts";
+import type { VersionedRecord } from "../../../../src/server/storage/engine.ts";
 import { type EngineUnderTest, engineSuite, put, tombstone } from "../../../suites/engine-suite.ts";
 import { PlainDiskDatabase } from "./plain-disk-database.ts";
 
@@ -14,6 +15,15 @@ async function open(
   cacheSizeBytes = 1_048_576,
 ) {
   return await DiskEngine.open({ database, cacheSizeBytes, yieldTurn: turn, onFailure });
+}
+
+/** With the record synced. */
+async function openWith(database: DiskDatabase, record: VersionedRecord): Promise<DiskEngine> {
+  const engine = await open(database);
+  await engine.loader.load([{ kind: "key", key: record.key, revision: undefined }]);
+  engine.append([record]);
+  await engine.sync();
+  return engine;
 }
 
 /** Each call ends fewer than `turnsMax` turns later. */
@@ -108,11 +118,8 @@ describe("DiskEngine", () => {
 
   it("gives records in one shape, wherever they are: an answer has them as they are", async () => {
     const database = new PlainDiskDatabase();
-    const first = await open(database);
     const record = put("k", 5, 0, "v");
-    await first.loader.load([{ kind: "key", key: record.key, revision: undefined }]);
-    first.append([record]);
-    await first.sync();
+    await (await openWith(database, record)).close();
     const engine = await open(database);
     const view = await engine.loader.view([{ kind: "key", key: record.key, revision: undefined }]);
     const read = [view.latest(record.key), ...(await engine.records(0, 9).next(1))];
@@ -123,11 +130,7 @@ describe("DiskEngine", () => {
 
   it("has a root in the form of format 1, which builds of before wrote", async () => {
     const database = new PlainDiskDatabase();
-    const engine = await open(database);
-    const record = put("k", 5, 1, "v");
-    await engine.loader.load([{ kind: "key", key: record.key, revision: undefined }]);
-    engine.append([record]);
-    await engine.sync();
+    const engine = await openWith(database, put("k", 5, 1, "v"));
     const [bytes] = await database.getMany([rootKey]);
     const { side, ...root } = JSON.parse(String(bytes));
     const { sizeBytes, sizeInUseBytes } = engine.stats();
