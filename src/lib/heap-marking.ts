@@ -7,7 +7,7 @@ const TASK_FLAG = "--incremental-marking-task";
  * By how much the heap of a server may grow, in percent of what was alive when V8 marked it last, before V8 marks it
  * again. V8's own measure goes above 200: a member with 190 MB alive took 800.
  */
-export const heapGrowthPercentMax = 100;
+export const heapGrowthPercentMax = 50;
 
 /**
  * Leaves it to V8's helpers to mark the heap of this process: the tasks that V8 would add to the event loop do the same

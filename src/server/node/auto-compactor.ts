@@ -9,7 +9,8 @@ export type AutoCompactionPolicy =
   | { readonly kind: "revision"; readonly retentionRevisions: number };
 
 const HOUR_MS = 3_600_000;
-const SAMPLES_PER_PERIOD = 10;
+/** What is kept beyond the period is a fifth of it, for a walk over what is kept each time. */
+const COMPACTIONS_PER_PERIOD = 5;
 const REVISION_CHECK_MS = 300_000;
 
 type CompactedNode = Pick<ServerNode, "memberId" | "leaderId" | "propose"> & {
@@ -17,9 +18,9 @@ type CompactedNode = Pick<ServerNode, "memberId" | "leaderId" | "propose"> & {
 };
 
 /**
- * Compacts by itself, on the leader only (semantics-kv-mvcc 6). Periodic: notes the revision ten times a period and
- * compacts to the one noted a full retention ago, every period or every hour, whichever is shorter. Revision: every
- * five minutes down to the newest `retentionRevisions`.
+ * Compacts by itself, on the leader only (semantics-kv-mvcc 6). Periodic: notes the revision five times a period, or an
+ * hour where that is shorter, and compacts to the one noted a full period ago. etcd does so once a period, and has up to
+ * two periods of history. Revision: every five minutes down to the newest `retentionRevisions`.
  */
 export class AutoCompactor {
   readonly #node: CompactedNode;
@@ -27,9 +28,8 @@ export class AutoCompactor {
   readonly #log: Log;
   readonly #policy: AutoCompactionPolicy;
   #timer: Timer | undefined;
-  /** Revisions noted, oldest first, one per sampling interval. */
+  /** Revisions noted, oldest first, one per interval. */
   #samples: number[] = [];
-  #lastCompactMs: number;
   #lastRevision = 0;
 
   constructor(node: CompactedNode, policy: AutoCompactionPolicy, clock: Clock, log: Log) {
@@ -37,32 +37,31 @@ export class AutoCompactor {
     this.#policy = policy;
     this.#clock = clock;
     this.#log = log;
-    this.#lastCompactMs = clock.nowMs();
   }
 
   start(): void {
     const policy = this.#policy;
-    this.#timer =
-      policy.kind === "revision"
-        ? this.#clock.every(REVISION_CHECK_MS, () =>
-            this.#compact(this.#node.kv.currentRevision - policy.retentionRevisions),
-          )
-        : this.#clock.every(compactEveryMs(policy.retentionMs) / SAMPLES_PER_PERIOD, () =>
-            this.#sample(policy.retentionMs),
-          );
+    if (policy.kind === "revision") {
+      this.#timer = this.#clock.every(REVISION_CHECK_MS, () =>
+        this.#compact(this.#node.kv.currentRevision - policy.retentionRevisions),
+      );
+      return;
+    }
+    const everyMs = Math.min(policy.retentionMs, HOUR_MS) / COMPACTIONS_PER_PERIOD;
+    const intervals = Math.ceil(policy.retentionMs / everyMs);
+    this.#samples = [this.#node.kv.currentRevision];
+    this.#timer = this.#clock.every(everyMs, () => this.#sample(intervals));
   }
 
   stop(): void {
     this.#timer?.cancel();
   }
 
-  #sample(retentionMs: number): void {
-    const everyMs = compactEveryMs(retentionMs);
-    const samplesKept = Math.ceil(retentionMs / (everyMs / SAMPLES_PER_PERIOD));
+  /** The oldest of so many and one is a period old. */
+  #sample(intervals: number): void {
     this.#samples.push(this.#node.kv.currentRevision);
-    if (this.#samples.length > samplesKept) this.#samples = this.#samples.slice(-samplesKept);
-    if (this.#samples.length < samplesKept || this.#clock.nowMs() - this.#lastCompactMs < everyMs) return;
-    this.#lastCompactMs = this.#clock.nowMs();
+    if (this.#samples.length <= intervals) return;
+    this.#samples = this.#samples.slice(-intervals - 1);
     this.#compact(this.#samples[0]!);
   }
 
@@ -83,8 +82,4 @@ export class AutoCompactor {
       },
     );
   }
-}
-
-function compactEveryMs(retentionMs: number): number {
-  return Math.min(retentionMs, HOUR_MS);
 }

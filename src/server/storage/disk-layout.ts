@@ -313,20 +313,31 @@ export function encodeRoot(root: DiskRoot): Buffer {
 
 /** Throws StorageFailure. */
 export function decodeRoot(bytes: Buffer): DiskRoot {
-  let root: StoredRoot;
-  try {
-    root = JSON.parse(bytes.toString("utf8")) as StoredRoot;
-  } catch {
-    throw damaged("the root entry");
-  }
-  if (root.format !== 1) {
+  const root = parsedRoot(bytes);
+  if (root.format !== undefined && root.format !== 1) {
     throw new StorageFailure(
       `the database has format ${String(root.format)}, this version reads format 1`,
       "Start the member with the version that wrote it, or a later one.",
     );
   }
+  if (!isWhole(root)) throw damaged("the root entry");
   const { main, sub } = root.last;
   return { ...root, last: { modRevision: main, sub } };
+}
+
+function parsedRoot(bytes: Buffer): Partial<StoredRoot> {
+  try {
+    // JSON is a lone word, too, or null, of which no field can be asked.
+    return Object(JSON.parse(bytes.toString("utf8"))) as Partial<StoredRoot>;
+  } catch {
+    throw damaged("the root entry");
+  }
+}
+
+function isWhole(root: Partial<StoredRoot>): root is StoredRoot {
+  const { generation, records, sizeBytes, sizeInUseBytes, last, side } = root;
+  const figures = [generation, records, sizeBytes, sizeInUseBytes, last?.main, last?.sub];
+  return figures.every(Number.isSafeInteger) && typeof side === "string";
 }
 
 export function damaged(what: string): StorageFailure {

@@ -35,22 +35,33 @@ function setUp(policy: AutoCompactionPolicy) {
 }
 
 describe("AutoCompactor", () => {
-  it("keeps a full period of history and compacts once a period", async () => {
-    const { compacted, pass } = setUp({ kind: "periodic", retentionMs: 10 * minuteMs });
+  it("keeps a full period of history, and compacts five times a period, so that it keeps little more", async () => {
+    const { world, compacted, pass } = setUp({ kind: "periodic", retentionMs: 10 * minuteMs });
     await pass(9);
     assert.deepEqual(compacted, []);
     await pass(1);
-    assert.deepEqual(compacted, [2]);
+    // Revision 1 was current at the start, ten minutes and ten writes ago.
+    assert.deepEqual([compacted, world.kv.currentRevision], [[1], 11]);
     await pass(10);
-    assert.deepEqual(compacted, [2, 12]);
+    assert.deepEqual(compacted, [1, 3, 5, 7, 9, 11]);
   });
 
-  it("compacts every hour when it keeps more than an hour", async () => {
-    const { compacted, pass } = setUp({ kind: "periodic", retentionMs: 180 * minuteMs });
+  it("compacts five times an hour when it keeps more than an hour", async () => {
+    const { compacted, pass } = setUp({ kind: "periodic", retentionMs: 179 * minuteMs });
     await pass(179);
     assert.deepEqual(compacted, []);
     await pass(61);
-    assert.equal(compacted.length, 2);
+    assert.deepEqual(compacted, [1, 13, 25, 37, 49, 61]);
+  });
+
+  it("compacts nothing again while nothing is written", async () => {
+    const { world, compacted, pass } = setUp({ kind: "periodic", retentionMs: 10 * minuteMs });
+    await pass(5);
+    for (let i = 0; i < 60; i++) {
+      world.kv.currentRevision--;
+      await pass(1);
+    }
+    assert.deepEqual(compacted, [1, 3, 5, 6]);
   });
 
   it("keeps the newest revisions in mode revision", async () => {

@@ -140,6 +140,28 @@ describe("DiskEngine", () => {
     await engine.close();
   });
 
+  it("names a root that is not whole, rather than to open with what is left of it", async () => {
+    const database = new PlainDiskDatabase();
+    await (await openWith(database, put("k", 5, 1, "v"))).close();
+    const [bytes] = await database.getMany([rootKey]);
+    const root = JSON.parse(String(bytes));
+    const writeRoot = (value: unknown) =>
+      database.write([{ key: rootKey, value: Buffer.from(JSON.stringify(value)) }]);
+    for (const name of Object.keys(root).filter((each) => each !== "format")) {
+      for (const wrong of [undefined, null, {}, "1.5", -0.5]) {
+        if (name === "side" && typeof wrong === "string") continue;
+        await writeRoot({ ...root, [name]: wrong });
+        await assert.rejects(open(database), /database is damaged: the root entry/, `${name}: ${wrong}`);
+      }
+    }
+    for (const other of [null, 1, "root", [], {}]) {
+      await writeRoot(other);
+      await assert.rejects(open(database), /database is damaged: the root entry/, JSON.stringify(other));
+    }
+    await writeRoot(root);
+    await (await open(database)).close();
+  });
+
   it("counts the keys behind every page from anywhere, of what is in the database and in layers", async () => {
     const prng = createPrng(5);
     const total = 3_000;
