@@ -663,37 +663,30 @@ export class MemberNode implements ServerNode {
     if (!this.#isEnded) this.fail(new UsageError(removedText, removedHint));
   }
 
+  /** Where the state stands as it is applied now. */
+  #position(): SnapshotMetadata {
+    const { index, term } = this.#applier;
+    return { index, term, confState: this.#raw.confState };
+  }
+
   #openState(earlier?: StateExtent) {
-    return {
-      metadata: {
-        index: this.#applier.index,
-        term: this.#applier.term,
-        confState: this.#raw.confState,
-      },
-      state: this.#state.openSnapshot(earlier),
-    };
+    return { metadata: this.#position(), state: this.#state.openSnapshot(earlier) };
   }
 
   /** For a mark in the log: the state itself is with the engine. */
   #positionOnly() {
-    const { index, term } = this.#applier;
-    return {
-      metadata: { index, term, confState: this.#raw.confState },
-      state: { chunks: [], close: () => {} },
-    };
+    return { metadata: this.#position(), state: { chunks: [], close: () => {} } };
   }
 
   /** Part of what was committed has been applied: the engine may write it down, and reads that waited for it may go. */
   #stateApplied(): void {
-    const { index, term } = this.#applier;
-    this.#options.durable?.applied({ index, term, confState: this.#raw.confState });
+    this.#options.durable?.applied(this.#position());
     this.#reads.applied();
   }
 
   /** What raft can promise a member that is far behind: the state as it is applied now. */
   #snapshotNow(): Snapshot {
-    const { index, term } = this.#applier;
-    return { metadata: { index, term, confState: this.#raw.confState }, data: new Uint8Array(0) };
+    return { metadata: this.#position(), data: new Uint8Array(0) };
   }
 
   #restored(metadata: SnapshotMetadata): void {
