@@ -9,18 +9,22 @@ export type AutoCompactionPolicy =
   | { readonly kind: "revision"; readonly retentionRevisions: number };
 
 const HOUR_MS = 3_600_000;
-/** What is kept beyond the period is a fifth of it, for a walk over what is kept each time. */
-const COMPACTIONS_PER_PERIOD = 5;
-const REVISION_CHECK_MS = 300_000;
+/** What is kept beyond what was asked for is a fifth of it, for a walk over all that is kept each time. */
+const COMPACTIONS_PER_RETENTION = 5;
+/** As etcd; earlier when so many revisions are kept beyond the retention, where a fifth of it is less. */
+const REVISION_COMPACT_MS = 300_000;
+const REVISIONS_BEYOND_MIN = 10_000;
+const REVISION_LOOK_MS = 1_000;
 
 type CompactedNode = Pick<ServerNode, "memberId" | "leaderId" | "propose"> & {
-  readonly kv: { readonly currentRevision: number };
+  readonly kv: { readonly currentRevision: number; readonly compactRevision: number };
 };
 
 /**
  * Compacts by itself, on the leader only (semantics-kv-mvcc 6). Periodic: notes the revision five times a period, or an
- * hour where that is shorter, and compacts to the one noted a full period ago. etcd does so once a period, and has up to
- * two periods of history. Revision: every five minutes down to the newest `retentionRevisions`.
+ * hour where that is shorter, and compacts to the one noted a full period ago. Revision: down to the newest
+ * `retentionRevisions` every five minutes, and whenever there are a fifth more. etcd compacts once a period, which may make
+ * it two, and every five minutes only, in which a store that is written to gets millions of revisions.
  */
 export class AutoCompactor {
   readonly #node: CompactedNode;
@@ -30,6 +34,7 @@ export class AutoCompactor {
   #timer: Timer | undefined;
   /** Revisions noted, oldest first, one per interval. */
   #samples: number[] = [];
+  #lastCompactMs: number;
   #lastRevision = 0;
 
   constructor(node: CompactedNode, policy: AutoCompactionPolicy, clock: Clock, log: Log) {
@@ -37,17 +42,16 @@ export class AutoCompactor {
     this.#policy = policy;
     this.#clock = clock;
     this.#log = log;
+    this.#lastCompactMs = clock.nowMs();
   }
 
   start(): void {
     const policy = this.#policy;
     if (policy.kind === "revision") {
-      this.#timer = this.#clock.every(REVISION_CHECK_MS, () =>
-        this.#compact(this.#node.kv.currentRevision - policy.retentionRevisions),
-      );
+      this.#timer = this.#clock.every(REVISION_LOOK_MS, () => this.#look(policy.retentionRevisions));
       return;
     }
-    const everyMs = Math.min(policy.retentionMs, HOUR_MS) / COMPACTIONS_PER_PERIOD;
+    const everyMs = Math.min(policy.retentionMs, HOUR_MS) / COMPACTIONS_PER_RETENTION;
     const intervals = Math.ceil(policy.retentionMs / everyMs);
     this.#samples = [this.#node.kv.currentRevision];
     this.#timer = this.#clock.every(everyMs, () => this.#sample(intervals));
@@ -63,6 +67,16 @@ export class AutoCompactor {
     if (this.#samples.length <= intervals) return;
     this.#samples = this.#samples.slice(-intervals - 1);
     this.#compact(this.#samples[0]!);
+  }
+
+  #look(retentionRevisions: number): void {
+    const { currentRevision, compactRevision } = this.#node.kv;
+    const revision = currentRevision - retentionRevisions;
+    const beyondMax = Math.max(retentionRevisions / COMPACTIONS_PER_RETENTION, REVISIONS_BEYOND_MIN);
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#lastCompactMs < REVISION_COMPACT_MS && revision - compactRevision < beyondMax) return;
+    this.#lastCompactMs = nowMs;
+    this.#compact(revision);
   }
 
   #compact(revision: number): void {

@@ -12,13 +12,14 @@ function setUp(policy: AutoCompactionPolicy) {
   const world = {
     memberId: 1n,
     leaderId: 1n,
-    kv: { currentRevision: 1 },
+    kv: { currentRevision: 1, compactRevision: 0 },
     error: undefined as Error | undefined,
   };
   const node = Object.assign(world, {
     propose: async (command: { kind: string; request?: { revision: number } }) => {
       if (world.error !== undefined) throw world.error;
-      compacted.push(command.request!.revision);
+      world.kv.compactRevision = command.request!.revision;
+      compacted.push(world.kv.compactRevision);
     },
   });
   const compactor = new AutoCompactor(node as never, policy, clock, silentLog);
@@ -71,6 +72,25 @@ describe("AutoCompactor", () => {
     await pass(5);
     assert.deepEqual(compacted, [3, 8]);
   });
+
+  for (const [retentionRevisions, beyondMax] of [
+    [1_000, 10_000],
+    [100_000, 20_000],
+  ] as const) {
+    it(`keeps at most ${beyondMax} revisions more than ${retentionRevisions} where many come in five minutes`, async () => {
+      const { world, compacted, pass } = setUp({ kind: "revision", retentionRevisions });
+      world.kv.currentRevision = retentionRevisions + beyondMax - 2;
+      await pass(1);
+      assert.deepEqual(compacted, []);
+      await pass(1);
+      assert.deepEqual(compacted, [beyondMax]);
+      world.kv.currentRevision += beyondMax - 2;
+      await pass(1);
+      assert.equal(compacted.length, 1);
+      await pass(1);
+      assert.deepEqual(compacted, [beyondMax, 2 * beyondMax]);
+    });
+  }
 
   it("does nothing on a member that does not lead, nor after it was stopped", async () => {
     const { world, compacted, pass, compactor } = setUp({ kind: "revision", retentionRevisions: 3 });
