@@ -140,8 +140,8 @@ export const nodeMutants: readonly Mutant[] = [
     number: 118,
     rule: "a snapshot names the last entry that is in it: none is applied twice after a restart",
     file: "node.ts",
-    from: "index: this.#applier.index,\n        term",
-    to: "index: Math.max(1, this.#applier.index - 1),\n        term",
+    from: "metadata: this.#position(), state: this.#state",
+    to: "metadata: { ...this.#position(), index: Math.max(1, this.#applier.index - 1) }, state: this.#state",
   },
   {
     number: 119,
