@@ -22,8 +22,13 @@ import type {
   VersionedRecord,
 } from "./engine.ts";
 
-/** Files are rewritten after a compaction that removed at least this share of the records. */
-const REWRITE_SHARE = 0.1;
+/**
+ * Files are rewritten when compactions have removed this share of the records since the last time: all that is left is
+ * written again each time, and automatic compaction removes a little five times a period.
+ */
+const REWRITE_SHARE = 0.3;
+/** A rewrite that somebody asks for is done when they have grown by this share since the last one, or anything was removed. */
+const GROWTH_SHARE = 0.1;
 /** A replacement brings what it has gathered to the database in pieces of this size. */
 const REPLACEMENT_PIECE_RECORDS = 8_192;
 const FIRST_GENERATION = 1;
@@ -186,7 +191,7 @@ export class DiskEngine implements Engine {
     await this.#content.flush(false);
     await this.#rewriting;
     const { database } = this.#options;
-    const isGrown = database.sizeBytes() > (1 + REWRITE_SHARE) * this.#rewrittenBytes;
+    const isGrown = database.sizeBytes() > (1 + GROWTH_SHARE) * this.#rewrittenBytes;
     if (isGrown || this.#removedSinceRewrite > 0) await this.#rewrite();
   }
 

@@ -362,6 +362,29 @@ describe("DiskEngine", () => {
     await engine.close();
   });
 
+  it("rewrites the files by itself when three tenths of the records have been removed since the last time", async () => {
+    const database = new PlainDiskDatabase();
+    let rewrites = 0;
+    const { compact } = database;
+    database.compact = () => {
+      rewrites++;
+      return compact.call(database);
+    };
+    const engine = await openWithPast(database, 500);
+    const removeTo = async (revision: number): Promise<void> => {
+      while (!(await engine.compactStep(revision, 100)));
+    };
+    await removeTo(701);
+    assert.deepEqual([engine.stats().records, rewrites], [800, 0]);
+    await removeTo(751);
+    assert.deepEqual([engine.stats().records, rewrites], [750, 1]);
+    await removeTo(901);
+    assert.deepEqual([engine.stats().records, rewrites], [600, 1]);
+    await removeTo(1_001);
+    assert.deepEqual([engine.stats().records, rewrites], [500, 2]);
+    await engine.close();
+  });
+
   it("goes on with a compaction where its last bite ended, not at what is removed already", async () => {
     const database = new PlainDiskDatabase();
     const engine = await openWithPast(database, 500);
