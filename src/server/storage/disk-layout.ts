@@ -335,9 +335,9 @@ function parsedRoot(bytes: Buffer): Partial<StoredRoot> {
 }
 
 function isWhole(root: Partial<StoredRoot>): root is StoredRoot {
-  const { generation, records, sizeBytes, sizeInUseBytes, last, side } = root;
+  const { format, generation, records, sizeBytes, sizeInUseBytes, last, side } = root;
   const figures = [generation, records, sizeBytes, sizeInUseBytes, last?.main, last?.sub];
-  return figures.every(Number.isSafeInteger) && typeof side === "string";
+  return format === 1 && figures.every(Number.isSafeInteger) && typeof side === "string";
 }
 
 export function damaged(what: string): StorageFailure {
